@@ -1,0 +1,1 @@
+"""Rekindle: a cart left behind comes back."""

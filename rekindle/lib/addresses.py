@@ -1,0 +1,74 @@
+"""What is this e-mail address or phone number, written in one way? Syntax only; no look-ups."""
+
+from __future__ import annotations
+
+import re
+
+import phonenumbers
+
+_LOCAL = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,64}")
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+MAX_EMAIL = 254  # RFC 5321 4.5.3.1.3: a path of 256 octets with its angle brackets
+
+
+class AddressError(ValueError):
+    """This cannot be an address of that kind."""
+
+
+def normalise_email(value: object) -> str:
+    """Lower-case address with an ASCII (punycode) domain. Raises AddressError; the text never repeats the input.
+
+    Dots and plus tags stay: they mean different mailboxes at most providers.
+
+    >>> normalise_email(" Ada@Example.COM ")
+    'ada@example.com'
+    """
+    if not isinstance(value, str):
+        raise AddressError("an e-mail address must be text")
+    text = value.strip()
+    local, at, domain = text.rpartition("@")
+    if not at or len(text) > MAX_EMAIL:
+        raise AddressError("an e-mail address needs one @ and at most 254 characters")
+    domain = _ascii_domain(domain)
+    if not _LOCAL.fullmatch(local) or local.startswith(".") or local.endswith(".") or ".." in local:
+        raise AddressError("the part before the @ is not valid")
+    labels = domain.split(".")
+    if len(labels) < 2 or len(domain) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise AddressError("the domain is not valid")
+    return f"{local.lower()}@{domain}"
+
+
+def normalise_phone(value: object, region: str | None = None) -> str:
+    """E.164 number such as +4915112345678. ``region`` (ISO country) reads national forms. Raises AddressError.
+
+    >>> normalise_phone("0151 1234 5678", "DE")
+    '+4915112345678'
+    """
+    if not isinstance(value, str) or not 4 <= len(value.strip()) <= 40:
+        raise AddressError("a phone number must be text of 4 to 40 characters")
+    try:
+        number = phonenumbers.parse(value.strip(), region)
+    except phonenumbers.NumberParseException:
+        raise AddressError("a phone number needs its country code or a country") from None
+    if not phonenumbers.is_valid_number(number):
+        raise AddressError("this phone number does not exist in its country's plan")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def masked(address: str) -> str:
+    """An address that a log or a list may show: first letter, stars, domain or last two digits.
+
+    >>> masked("ada@example.com"), masked("+4915112345678")
+    ('a***@example.com', '+49*****78')
+    """
+    local, at, domain = address.rpartition("@")
+    if at:
+        return f"{local[:1]}***@{domain}"
+    return f"{address[:3]}*****{address[-2:]}"
+
+
+def _ascii_domain(domain: str) -> str:
+    try:
+        return domain.strip().rstrip(".").encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        raise AddressError("the domain is not valid") from None

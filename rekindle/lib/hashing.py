@@ -1,0 +1,51 @@
+"""Which unkeyed and keyed hashes does the house use? Fixed for ever: changing one orphans stored rows."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+BUCKETS = 1024
+
+
+def stable_hash(text: str) -> int:
+    """First 8 bytes of SHA-256 as an unsigned integer: the same in every process and release.
+
+    >>> stable_hash("rekindle")
+    8514031680706331930
+    """
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def bucket_of(shop_id: int, anchor: str, spread: int) -> int:
+    """The bucket (0..1023) in which a thing of this shop lives.
+
+    ``(h(shop) + h(anchor) mod spread) mod 1024``: with spread 1 the whole shop sits in one bucket, a giant shop
+    spreads over up to 1024. Raises ValueError when spread is outside 1..1024.
+
+    >>> bucket_of(1, "a", 1) == bucket_of(1, "b", 1)
+    True
+    """
+    if not 1 <= spread <= BUCKETS:
+        raise ValueError(f"spread must be 1..{BUCKETS}, got {spread}")
+    offset = stable_hash(anchor) % spread if spread > 1 else 0
+    return (stable_hash(f"shop:{shop_id}") + offset) % BUCKETS
+
+
+def keyed_hash(key: bytes, *parts: str) -> bytes:
+    """HMAC-SHA256 over NUL-joined parts, 32 bytes. Raises ValueError for a key shorter than 32 bytes.
+
+    A plain hash of an address is guessed in a second from a list; a keyed one is not.
+    """
+    if len(key) < 32:
+        raise ValueError("a hashing key needs at least 32 bytes")
+    return hmac.digest(key, "\0".join(parts).encode(), "sha256")
+
+
+def uniform(key: bytes, *parts: str) -> float:
+    """A reproducible draw from [0, 1) for these parts: sticky assignment without a table.
+
+    >>> 0 <= uniform(b"k" * 32, "shopper") < 1
+    True
+    """
+    return int.from_bytes(keyed_hash(key, *parts)[:7], "big") / (1 << 56)

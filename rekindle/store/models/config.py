@@ -1,0 +1,155 @@
+"""Which small tables hold what people configure? Plain tables, referenced without a database constraint."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+
+class Shop(models.Model):
+    """A tenant. `spread` (1..1024) is fixed once events have arrived: changing it orphans rows."""
+
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=120)
+    spread = models.IntegerField(default=1)
+    write_key = models.CharField(max_length=64, unique=True)
+    currency = models.CharField(max_length=3, default="EUR")
+    locale = models.CharField(max_length=12, default="en")
+    timezone = models.CharField(max_length=64, default="UTC")
+    country = models.CharField(max_length=2, blank=True, default="")
+    url = models.URLField(blank=True, default="")
+    restore_url = models.URLField(blank=True, default="")
+    logo_url = models.URLField(blank=True, default="")
+    brand_color = models.CharField(max_length=7, default="#2f6f4f")
+    postal_address = models.TextField(blank=True, default="")
+    support_email = models.EmailField(blank=True, default="")
+    sender_name = models.CharField(max_length=120, blank=True, default="")
+    sender_email = models.EmailField(blank=True, default="")
+    reply_to = models.EmailField(blank=True, default="")
+    cart_idle_s = models.IntegerField(default=1800)
+    checkout_idle_s = models.IntegerField(default=900)
+    browse_idle_s = models.IntegerField(default=3600)
+    lost_after_days = models.IntegerField(default=30)
+    max_cart_age_days = models.IntegerField(default=14)
+    holdout_rate = models.FloatField(default=0.1)
+    attribution_click_days = models.FloatField(default=5.0)
+    sending_paused = models.BooleanField(default=False)
+    capture_before_submit = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "shops"
+        constraints = [
+            models.CheckConstraint(condition=models.Q(spread__gte=1, spread__lte=1024), name="shops_spread"),
+            models.CheckConstraint(condition=models.Q(holdout_rate__gte=0, holdout_rate__lte=0.9), name="shops_holdout"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """Which person may do what in which shop."""
+
+    OWNER, MARKETER, VIEWER = "owner", "marketer", "viewer"
+    ROLES = [(OWNER, "Owner"), (MARKETER, "Marketer"), (VIEWER, "Viewer")]
+
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="+")
+    role = models.CharField(max_length=12, choices=ROLES, default=VIEWER)
+
+    class Meta:
+        db_table = "memberships"
+        constraints = [models.UniqueConstraint(fields=["person", "shop"], name="memberships_once")]
+
+
+class Template(models.Model):
+    """A message's content under a key; what is sent is its published version."""
+
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="+")
+    key = models.SlugField(max_length=40)
+    name = models.CharField(max_length=120)
+    channel = models.CharField(max_length=8, default="email")
+    published_version_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        db_table = "templates"
+        constraints = [models.UniqueConstraint(fields=["shop", "key"], name="templates_key")]
+
+
+class TemplateVersion(models.Model):
+    """One immutable state of a template: MJML as written, HTML as compiled when saved."""
+
+    template = models.ForeignKey(Template, on_delete=models.CASCADE, related_name="+")
+    number = models.IntegerField()
+    subject = models.TextField()
+    preheader = models.TextField(blank=True, default="")
+    source = models.TextField()
+    html = models.TextField()
+    text = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=150, blank=True, default="")
+
+    class Meta:
+        db_table = "template_versions"
+        constraints = [models.UniqueConstraint(fields=["template", "number"], name="template_versions_number")]
+
+
+class FlowRow(models.Model):
+    """A flow by key; `active_version_id` is what new enrolments get, `activated_at` keeps old carts out."""
+
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="+")
+    key = models.SlugField(max_length=40)
+    name = models.CharField(max_length=120)
+    active_version_id = models.BigIntegerField(null=True)
+    activated_at = models.DateTimeField(null=True)
+    priority = models.IntegerField(default=0)
+
+    class Meta:
+        db_table = "flows"
+        constraints = [models.UniqueConstraint(fields=["shop", "key"], name="flows_key")]
+
+
+class FlowVersion(models.Model):
+    """One immutable definition of a flow (JSON, validated by terms.flow.parse_flow)."""
+
+    flow = models.ForeignKey(FlowRow, on_delete=models.CASCADE, related_name="+")
+    number = models.IntegerField()
+    definition = models.JSONField()
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=150, blank=True, default="")
+
+    class Meta:
+        db_table = "flow_versions"
+        constraints = [models.UniqueConstraint(fields=["flow", "number"], name="flow_versions_number")]
+
+
+class ProviderAccount(models.Model):
+    """One account at a provider; `secret` is encrypted with the installation's key."""
+
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="+")
+    channel = models.CharField(max_length=8)
+    kind = models.CharField(max_length=40)
+    name = models.CharField(max_length=120)
+    options = models.JSONField(default=dict)
+    secret = models.BinaryField(default=b"")
+    position = models.IntegerField(default=0)
+    enabled = models.BooleanField(default=True)
+    paused_until = models.DateTimeField(null=True)
+    paused_reason = models.TextField(blank=True, default="")
+
+    class Meta:
+        db_table = "provider_accounts"
+
+
+class Job(models.Model):
+    """A periodic job: claimed by SKIP LOCKED when `due_at` has come; one row a job, never deleted."""
+
+    name = models.CharField(max_length=60, primary_key=True)
+    due_at = models.DateTimeField()
+    lease_until = models.DateTimeField(null=True)
+    last_ok_at = models.DateTimeField(null=True)
+    last_error = models.TextField(blank=True, default="")
+
+    class Meta:
+        db_table = "jobs"

@@ -1,0 +1,33 @@
+"""What did a shopper agree to, and how can it be proven?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class ConsentKind(StrEnum):
+    EXPRESS = "express"  #: asked and agreed
+    SOFT_OPT_IN = "soft_opt_in"  #: existing customer, similar products, opt-out offered (2002/58/EC art. 13(2))
+    WITHDRAWN = "withdrawn"  #: said no; final until a new express consent
+    PENDING = "pending"  #: double opt-in not yet confirmed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentState:
+    """The newest consent of one address on one channel, derived from the ledger."""
+
+    kind: ConsentKind
+    at: datetime
+    wording: str = ""  #: the text, or its version, that the shopper agreed to; empty = cannot be proven
+    source: str = ""
+
+
+class SuppressionReason(StrEnum):
+    HARD_BOUNCE = "hard_bounce"
+    COMPLAINT = "complaint"
+    UNSUBSCRIBED = "unsubscribed"
+    ERASED = "erased"
+    IMPORTED = "imported"
+    MANUAL = "manual"

@@ -1,0 +1,105 @@
+"""What can a shop tell us? The one normal form that every source of events is translated into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from rekindle.terms.cart import CartItem
+
+
+class EventKind(StrEnum):
+    """What an event means to the engine, whatever the source called it."""
+
+    PRODUCT_VIEWED = "product_viewed"
+    PRODUCT_ADDED = "product_added"
+    PRODUCT_REMOVED = "product_removed"
+    CART_VIEWED = "cart_viewed"
+    CART_UPDATED = "cart_updated"  #: full state: what is not in it is not in the cart
+    CHECKOUT_STARTED = "checkout_started"
+    CHECKOUT_STEP = "checkout_step"
+    PAYMENT_ENTERED = "payment_entered"
+    PAYMENT_FAILED = "payment_failed"
+    COUPON_TRIED = "coupon_tried"
+    ORDER_COMPLETED = "order_completed"
+    ORDER_UPDATED = "order_updated"
+    ORDER_REFUNDED = "order_refunded"
+    ORDER_CANCELLED = "order_cancelled"
+    IDENTIFIED = "identified"
+    ALIASED = "aliased"
+    PAGE_VIEWED = "page_viewed"
+    OPTED_OUT = "opted_out"
+    OPTED_IN = "opted_in"
+    ERASURE_REQUESTED = "erasure_requested"
+    OTHER = "other"  #: kept, counts as activity only
+
+
+#: Applied in the transaction of the request, before the 2xx (promise 1).
+BEFORE_THE_ANSWER = frozenset(
+    {
+        EventKind.ORDER_COMPLETED,
+        EventKind.ORDER_UPDATED,
+        EventKind.ORDER_REFUNDED,
+        EventKind.ORDER_CANCELLED,
+        EventKind.OPTED_OUT,
+        EventKind.ERASURE_REQUESTED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentGiven:
+    """What an event says about one channel: ``granted`` with the wording shown, or withdrawn."""
+
+    channel: str
+    granted: bool
+    wording: str = ""
+    method: str = ""
+    page: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFacts:
+    """An order as told by an event. Money in minor units of ``currency``; ``total_cents`` is what the shopper pays."""
+
+    order_key: str
+    currency: str
+    total_cents: int
+    refunded_cents: int = 0
+    coupons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopEvent:
+    """One event in normal form.
+
+    ``at`` is the corrected instant of the event, never after ``received_at``; ``stamped_at`` the sender's own
+    timestamp, stable across retries (it goes into the id). ``visitor_key`` is ``a:<anonymousId>`` or
+    ``u:<userId>``; ``customer_key`` the shop's own id of a signed-in customer.
+    """
+
+    shop_id: int
+    message_key: str
+    kind: EventKind
+    name: str
+    at: datetime
+    stamped_at: datetime
+    received_at: datetime
+    visitor_key: str | None = None
+    customer_key: str | None = None
+    cart_key: str | None = None
+    checkout_key: str | None = None
+    items: tuple[CartItem, ...] = ()
+    currency: str | None = None
+    value_cents: int | None = None
+    order: OrderFacts | None = None
+    email: str | None = None
+    phone: str | None = None
+    previous_key: str | None = None
+    consents: tuple[ConsentGiven, ...] = ()
+    traits: dict[str, object] = field(default_factory=dict)
+    facts: dict[str, object] = field(default_factory=dict)
+    recover_url: str | None = None
+    gpc: bool | None = None
+    payload: bytes = b"{}"
