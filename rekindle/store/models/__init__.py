@@ -1,5 +1,6 @@
 """All tables, for Django's migrations and the dashboard's reads."""
 
+from rekindle.store.models.carts import CartRow, Event, Order, Product, ProductPair
 from rekindle.store.models.config import (
     FlowRow,
     FlowVersion,
@@ -10,23 +11,12 @@ from rekindle.store.models.config import (
     Template,
     TemplateVersion,
 )
-from rekindle.store.models.sharded import (
-    Attribution,
-    CartRow,
+from rekindle.store.models.results import Attribution, Exposure, Rollup
+from rekindle.store.models.sends import Decision, Enrolment, Outbox, Send, SendEvent
+from rekindle.store.models.shoppers import (
     Consent,
     ContactPoint,
     Coupon,
-    Decision,
-    Enrolment,
-    Event,
-    Exposure,
-    Order,
-    Outbox,
-    Product,
-    ProductPair,
-    Rollup,
-    Send,
-    SendEvent,
     Shopper,
     Suppression,
     Visitor,

@@ -41,7 +41,9 @@ class Shop(models.Model):
         db_table = "shops"
         constraints = [
             models.CheckConstraint(condition=models.Q(spread__gte=1, spread__lte=1024), name="shops_spread"),
-            models.CheckConstraint(condition=models.Q(holdout_rate__gte=0, holdout_rate__lte=0.9), name="shops_holdout"),
+            models.CheckConstraint(
+                condition=models.Q(holdout_rate__gte=0, holdout_rate__lte=0.9), name="shops_holdout"
+            ),
         ]
 
     def __str__(self) -> str:

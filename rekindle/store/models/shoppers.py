@@ -1,0 +1,133 @@
+"""Which tables hold who a shopper is, how to reach them, and what they agreed to?"""
+
+from __future__ import annotations
+
+from django.db import models
+
+from rekindle.store.models.sharding import Sharded
+
+
+class Visitor(Sharded):
+    """An outside key of a person or visit (anonymous id, customer id, checkout token) and whom and what it leads to."""
+
+    pk = models.CompositePrimaryKey("bucket", "id")
+    visitor_key = models.TextField()
+    shopper_bucket = models.IntegerField(null=True)
+    shopper_id = models.UUIDField(null=True)
+    cart_bucket = models.IntegerField(null=True)
+    cart_id = models.UUIDField(null=True)
+    first_seen_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    visit_count = models.IntegerField(default=1)
+    facts = models.JSONField(default=dict)
+
+    class Meta:
+        db_table = "visitors"
+
+
+class Shopper(Sharded):
+    """A person who can be written to. This row's lock is the one that orders, opt-outs, erasures and sends share."""
+
+    pk = models.CompositePrimaryKey("bucket", "id")
+    customer_key = models.TextField(null=True)
+    first_name = models.TextField(default="")
+    last_name = models.TextField(default="")
+    locale = models.TextField(default="")
+    country = models.TextField(default="")
+    region = models.TextField(default="")
+    timezones = models.JSONField(default=list)
+    gpc = models.BooleanField(default=False)
+    first_seen_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    last_order_at = models.DateTimeField(null=True)
+    order_count = models.IntegerField(default=0)
+    spent_cents = models.BigIntegerField(default=0)
+    opted_out_at = models.DateTimeField(null=True)
+    erased_at = models.DateTimeField(null=True)
+    traits = models.JSONField(default=dict)
+    seq = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "shoppers"
+
+
+class ContactPoint(Sharded):
+    """One address of a shopper, found by its keyed hash; `address` is empty after erasure."""
+
+    pk = models.CompositePrimaryKey("bucket", "id")
+    shopper_bucket = models.IntegerField()
+    shopper_id = models.UUIDField()
+    channel = models.CharField(max_length=8)
+    address = models.TextField()
+    address_hash = models.BinaryField()
+    consent = models.CharField(max_length=12, null=True)
+    consent_at = models.DateTimeField(null=True)
+    consent_wording = models.TextField(default="")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "contact_points"
+        indexes = [
+            # used by the facts of a send and by a shopper's page
+            models.Index(fields=["bucket", "shopper_id"], name="contact_points_shopper"),
+        ]
+
+
+class Consent(Sharded):
+    """Append-only ledger of what an address agreed to or withdrew; hash-chained per address and channel."""
+
+    pk = models.CompositePrimaryKey("bucket", "id")
+    channel = models.CharField(max_length=8)
+    address_hash = models.BinaryField()
+    seq = models.IntegerField()
+    kind = models.CharField(max_length=12)
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    wording = models.TextField(default="")
+    source = models.TextField(default="")
+    evidence = models.JSONField(default=dict)
+    previous_hash = models.BinaryField()
+    row_hash = models.BinaryField()
+
+    class Meta:
+        db_table = "consents"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["bucket", "shop_id", "channel", "address_hash", "seq"], name="consents_chain"
+            )
+        ]
+
+
+class Suppression(models.Model):
+    """An address that must not be written to, by keyed hash; survives erasure and re-import."""
+
+    pk = models.CompositePrimaryKey("bucket", "shop_id", "channel", "address_hash")
+    bucket = models.IntegerField()
+    shop_id = models.BigIntegerField()
+    channel = models.CharField(max_length=8)
+    address_hash = models.BinaryField()
+    reason = models.CharField(max_length=16)
+    at = models.DateTimeField()
+    source = models.TextField(default="")
+
+    class Meta:
+        db_table = "suppressions"
+
+
+class Coupon(Sharded):
+    """A code issued to one shopper for one cart."""
+
+    pk = models.CompositePrimaryKey("bucket", "id")
+    offer_id = models.BigIntegerField()
+    code = models.TextField()
+    shopper_id = models.UUIDField()
+    cart_id = models.UUIDField()
+    state = models.CharField(max_length=12)
+    issued_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+    redeemed_at = models.DateTimeField(null=True)
+    order_key = models.TextField(null=True)
+
+    class Meta:
+        db_table = "coupons"
+        constraints = [models.UniqueConstraint(fields=["bucket", "shop_id", "code"], name="coupons_code")]
