@@ -8,6 +8,7 @@ from rekindle.store.models.config import (
     Membership,
     ProviderAccount,
     Shop,
+    SignInAttempts,
     Template,
     TemplateVersion,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "SendEvent",
     "Shop",
     "Shopper",
+    "SignInAttempts",
     "Suppression",
     "Template",
     "TemplateVersion",

@@ -155,3 +155,14 @@ class Job(models.Model):
 
     class Meta:
         db_table = "jobs"
+
+
+class SignInAttempts(models.Model):
+    """Failed sign-ins under one keyed hash (of account and address); a success or the end of the window clears it."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    failed_count = models.IntegerField()
+    first_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "sign_in_attempts"
