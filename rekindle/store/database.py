@@ -43,14 +43,18 @@ def configure(connection: Connection) -> None:
 
 
 class Database:
-    """The pools of one process. Close it, or use it as a context manager."""
+    """The pools of one process. Close it, or use it as a context manager.
 
-    def __init__(self, dsn: str, *, size: int = 8) -> None:
+    ``patience_s`` is how long a caller waits for a connection before PoolTimeout (an OperationalError).
+    """
+
+    def __init__(self, dsn: str, *, size: int = 8, patience_s: float = 30.0) -> None:
         self.dsn = dsn
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             dsn,
             min_size=1,
             max_size=size,
+            timeout=patience_s,
             open=False,
             configure=configure,
             kwargs={"autocommit": True, "application_name": "rekindle"},
@@ -58,9 +62,9 @@ class Database:
             name="rekindle",
         )
 
-    def open(self, *, timeout_s: float = 30.0) -> Database:
-        """Open the pool and wait for its first connection. Raises PoolTimeout."""
-        self._pool.open(wait=True, timeout=timeout_s)
+    def open(self, *, wait: bool = True, timeout_s: float = 30.0) -> Database:
+        """Open the pool and, unless told not to, wait for its first connection. Raises PoolTimeout."""
+        self._pool.open(wait=wait, timeout=timeout_s)
         return self
 
     @contextmanager
