@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rekindle.terms.cart import Stage
@@ -41,6 +42,7 @@ class ShopSettings:
     attribution_click_days: float = 5.0
     sending_paused: bool = False
     capture_before_submit: bool = False
+    limits: Mapping[str, object] | None = None  #: this shop's own caps and gaps; None = the house's (terms.limits)
 
     def idle_s(self, stage: Stage) -> int:
         """Seconds of silence after which a visit that reached this stage counts as abandoned."""

@@ -35,6 +35,7 @@ class Shop(models.Model):
     attribution_click_days = models.FloatField(default=5.0)
     sending_paused = models.BooleanField(default=False)
     capture_before_submit = models.BooleanField(default=False)
+    limits = models.JSONField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:
