@@ -1,0 +1,15 @@
+/** The dashboard's behaviour: pages are complete HTML from the server; everything here only adds to them. */
+import "../styles/dashboard.css";
+import { startCharts } from "./chart_island";
+import { startCopying } from "./copy";
+import { htmx } from "./htmx_setup";
+import { startMenus } from "./menus";
+import { startRelativeTimes } from "./relative_times";
+
+startMenus();
+startCopying();
+startRelativeTimes();
+// Runs for the whole page first and then for each part that htmx swaps in.
+htmx.onLoad((part) => {
+  if (part instanceof HTMLElement) startCharts(part);
+});
