@@ -1,0 +1,109 @@
+"""Which shop may this person see, and what may they do there? The only way to a shop in the dashboard.
+
+A view of a shop is wrapped in `shop_view`, which names the action each method needs. Whoever is not signed in goes to
+the sign-in page; a shop without membership does not exist (404); a role without the action gets a page that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import render
+
+from rekindle.engine.context import Context
+from rekindle.store.buckets import buckets_of
+from rekindle.store.dashboard.access import ShopAccess, shops_of_person
+from rekindle.store.database import Connection
+from rekindle.store.shops import load_shop
+from rekindle.terms.role import Action, Role, may
+from rekindle.terms.shop import ShopSettings
+from rekindle.web.runtime import context as engine_context
+from rekindle.web.runtime import database
+
+P = ParamSpec("P")
+GUARDED: Final = "guarded_actions"  #: attribute by which a test finds out what a route asks for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One request to one shop by one person who may be there."""
+
+    request: HttpRequest
+    connection: Connection
+    context: Context
+    shop: ShopSettings
+    role: Role
+    account: str  #: the name the person signed in with
+    shops: Sequence[ShopAccess]
+    now: datetime
+
+    @property
+    def buckets(self) -> list[int]:
+        return buckets_of(self.shop)
+
+    def may(self, action: Action) -> bool:
+        return may(self.role, action)
+
+
+def shop_view(
+    *, get: Action | None = None, post: Action | None = None
+) -> Callable[[Callable[Concatenate[Visit, P], HttpResponse]], Callable[Concatenate[HttpRequest, str, P], HttpResponse]]:
+    """Turn a function of a `Visit` into a Django view of ``/shops/<slug>/...``; a method without action is refused."""
+    needed = {"GET": get, "HEAD": get, "POST": post}
+    actions = {method: action for method, action in needed.items() if action is not None}
+
+    def wrap(view: Callable[Concatenate[Visit, P], HttpResponse]) -> Callable[Concatenate[HttpRequest, str, P], HttpResponse]:
+        @wraps(view)
+        def guarded(request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if not request.user.is_authenticated:
+                return to_sign_in(request)
+            with database().control() as connection:
+                visit = _visit(request, connection, slug)
+                action = actions.get(request.method or "")
+                if action is None:
+                    return HttpResponseNotAllowed(sorted(actions))
+                if not visit.may(action):
+                    return render(request, "dashboard/not_allowed.html", {"visit": visit}, status=403)
+                response = view(visit, *args, **kwargs)
+            response["Cache-Control"] = "no-store"
+            return response
+
+        setattr(guarded, GUARDED, actions)
+        return guarded
+
+    return wrap
+
+
+def to_sign_in(request: HttpRequest) -> HttpResponse:
+    """Lead to the sign-in page and back here afterwards; a part of a page makes the whole page go there."""
+    back = request.get_full_path() if request.method == "GET" else "/"
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=401, headers={"HX-Redirect": f"{settings.LOGIN_URL}?{urlencode({'next': '/'})}"})
+    return HttpResponseRedirect(f"{settings.LOGIN_URL}?{urlencode({'next': back})}")
+
+
+def _visit(request: HttpRequest, connection: Connection, slug: str) -> Visit:
+    person_id, account = request.user.pk, request.user.get_username()
+    shops = shops_of_person(connection, person_id)
+    here = next((shop for shop in shops if shop.slug == slug), None)
+    shop = load_shop(connection, here.shop_id) if here else None
+    if here is None or shop is None:
+        raise Http404("there is no such shop")
+    context = engine_context()
+    return Visit(
+        request=request,
+        connection=connection,
+        context=context,
+        shop=shop,
+        role=here.role,
+        account=account,
+        shops=shops,
+        now=context.clock.now(),
+    )

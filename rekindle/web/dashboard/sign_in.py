@@ -1,0 +1,92 @@
+"""Who is this person? Sign-in with a limit on guessing, sign-out, and what a fresh installation shows."""
+
+from __future__ import annotations
+
+import math
+
+from django.conf import settings
+from django.contrib.auth import authenticate, login, logout
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from rekindle.engine.sign_in import note_failed_sign_in, note_sign_in, sign_in_blocked_until
+from rekindle.store.dashboard.access import any_person, shops_of_person
+from rekindle.web.dashboard.access import to_sign_in
+from rekindle.web.runtime import context as engine_context
+from rekindle.web.runtime import database
+
+_WRONG = "This name and password do not match. Passwords are case-sensitive."
+_MOST_CHARACTERS = 254
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_post_parameters("password")
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """The sign-in page; a POST tries the name and password."""
+    if request.user.is_authenticated:
+        return HttpResponseRedirect(_target(request))
+    if request.method == "POST":
+        return _try(request)
+    with database().control() as connection:
+        anybody = any_person(connection)
+    return _page(request, anybody=anybody)
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    return HttpResponseRedirect(settings.LOGIN_URL)
+
+
+@require_http_methods(["GET", "HEAD"])
+def home(request: HttpRequest) -> HttpResponse:
+    """Lead to the person's first shop, or say that there is none."""
+    if not request.user.is_authenticated:
+        return to_sign_in(request)
+    with database().control() as connection:
+        shops = shops_of_person(connection, request.user.pk)
+    if shops:
+        return HttpResponseRedirect(f"/shops/{shops[0].slug}/")
+    return render(request, "dashboard/no_shop.html", {"account": request.user.get_username()})
+
+
+def _try(request: HttpRequest) -> HttpResponse:
+    account = request.POST.get("account", "").strip()[:_MOST_CHARACTERS]
+    password = request.POST.get("password", "")[:1024]
+    address = request.META.get("REMOTE_ADDR", "")
+    context = engine_context()
+    with database().control() as connection:
+        until = sign_in_blocked_until(connection, context, account=account, address=address)
+        if until is not None:
+            minutes = max(1, math.ceil((until - context.clock.now()).total_seconds() / 60))
+            text = f"Too many attempts. Try again in {minutes} minute{'' if minutes == 1 else 's'}."
+            return _page(request, account=account, problem=text, status=429)
+        person = authenticate(request, username=account, password=password)
+        if person is None:
+            note_failed_sign_in(connection, context, account=account, address=address)
+            return _page(request, account=account, problem=_WRONG, status=422)
+        note_sign_in(connection, context, account=account, address=address)
+    login(request, person)
+    return HttpResponseRedirect(_target(request))
+
+
+def _target(request: HttpRequest) -> str:
+    """Where the person wanted to go, if that is a page of ours."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    fine = url_has_allowed_host_and_scheme(wanted, allowed_hosts=None, require_https=request.is_secure())
+    return wanted if fine and wanted.startswith("/") else settings.LOGIN_REDIRECT_URL
+
+
+def _page(
+    request: HttpRequest, *, anybody: bool = True, account: str = "", problem: str = "", status: int = 200
+) -> HttpResponse:
+    content = {
+        "anybody": anybody,
+        "account": account,
+        "problem": problem,
+        "next": request.POST.get("next") or request.GET.get("next") or "",
+    }
+    return render(request, "dashboard/sign_in.html", content, status=status)
