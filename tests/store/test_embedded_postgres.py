@@ -536,6 +536,13 @@ def test_a_server_that_cannot_be_reached_is_an_operators_error(tmp_path: Path) -
         address.require_supported_server(f"postgresql://rekindle:hunter2@/rekindle?host={tmp_path}")
 
 
+def test_a_url_that_cannot_be_parsed_does_not_repeat_its_password() -> None:
+    with pytest.raises(OperatorError) as refused:
+        address.require_supported_server("postgresql://rekindle:hunter2%zz@localhost/rekindle")
+    assert "cannot be understood" in refused.value.message
+    assert "hunter2" not in str(refused.value)
+
+
 @pytest.mark.parametrize(("version", "allowed"), [(150018, False), (90624, False), (160000, True), (180004, True)])
 def test_servers_below_16_are_refused(version: int, allowed: bool) -> None:
     if allowed:

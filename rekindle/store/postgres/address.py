@@ -50,9 +50,15 @@ def require_supported_server(url: str) -> int:
     try:
         with psycopg.connect(url, connect_timeout=CONNECT_SECONDS) as connection:
             version = connection.info.server_version
-    except (psycopg.Error, UnicodeError) as failed:
-        reason = str(failed).strip().splitlines()[-1] if str(failed).strip() else type(failed).__name__
-        raise OperatorError(f"the database cannot be used: {reason}", "Check DATABASE_URL.") from failed
+    except psycopg.OperationalError as failed:
+        raise OperatorError(
+            f"the database cannot be used: {' '.join(str(failed).split())}", "Check DATABASE_URL."
+        ) from failed
+    except (psycopg.Error, UnicodeError):  # the parser's message may repeat the password
+        raise OperatorError(
+            "DATABASE_URL cannot be understood.",
+            "It looks like postgresql://user:password@host:5432/database; special characters are percent-encoded.",
+        ) from None
     require_supported_version(version)
     return version
 

@@ -135,7 +135,7 @@ def _newest_first(folders: Iterator[Path]) -> list[Path]:
 
 def _version_of(postgres: Path) -> str | None:
     try:
-        answer = subprocess.run(  # noqa: S603 - a program we located ourselves
+        answer = subprocess.run(
             [str(postgres), "--version"], capture_output=True, text=True, timeout=30, check=False, cwd="/"
         )
     except (OSError, subprocess.TimeoutExpired):

@@ -46,7 +46,7 @@ class Identity:
 
     def run(self, command: Sequence[str | Path], *, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """Run a program to its end as this account, from `/`, with a umask of 077; output is captured."""
-        return subprocess.run(  # noqa: S603 - programs we located ourselves, no shell
+        return subprocess.run(
             [*self.prefix, *map(str, command)],
             capture_output=True,
             text=True,

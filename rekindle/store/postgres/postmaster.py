@@ -56,7 +56,7 @@ def is_postmaster(pid: int, data: Path) -> bool:
     if PROC.is_dir():
         arguments = _command_line(pid)
         return any(one == "-D" and two == wanted for one, two in pairwise(arguments))
-    listing = subprocess.run(  # noqa: S603
+    listing = subprocess.run(
         ["/bin/ps", "-o", "stat=,command=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout.strip()
     return f"-D {wanted}" in listing and not listing.startswith("Z")

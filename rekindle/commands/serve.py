@@ -1,0 +1,104 @@
+"""Serve the API, the webhooks, the public pages and the dashboard.
+
+Stops gracefully on SIGTERM or Ctrl-C: requests under way are finished first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from rekindle.lib.operator_error import OperatorError
+
+HELP = "serve the API, webhooks, public pages and dashboard"
+GRACE_SECONDS = 30
+PR_SET_PDEATHSIG = 1
+
+#: Granian's own lines become JSON lines like ours, on standard error.
+LOGGING = {
+    "formatters": {"json": {"()": "rekindle.lib.logs.JsonLines"}},
+    "handlers": {"json": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "json"}},
+    "loggers": {
+        "_granian": {"handlers": ["json"], "level": "INFO", "propagate": False},
+        "granian.access": {"handlers": ["json"], "level": "INFO", "propagate": False},
+    },
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=max(2, os.cpu_count() or 1),
+        help="processes; one for each core serves the most events (default here: %(default)s)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        help="threads of each process; more help only where requests wait, and cost the others (default: %(default)s)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    require_sensible(args)
+    require_free_port(args.host, args.port)
+    server = Granian(
+        "rekindle.wsgi:application",
+        address=args.host,
+        port=args.port,
+        interface=Interfaces.WSGI,
+        workers=args.workers,
+        blocking_threads=args.threads,
+        websockets=False,
+        log_dictconfig=LOGGING,
+        respawn_failed_workers=True,
+        workers_kill_timeout=GRACE_SECONDS,
+        process_name=None,
+    )
+    print(f"Serving on http://{args.host}:{args.port} ({args.workers} processes). Ctrl-C stops.", file=sys.stderr)
+    server.serve(target_loader=_load_in_worker)
+    return 0
+
+
+def require_sensible(args: argparse.Namespace) -> None:
+    """Raise OperatorError for numbers that cannot be."""
+    if not 1 <= args.port <= 65535:
+        raise OperatorError(f"--port must be from 1 to 65535, not {args.port}.")
+    for name in ("workers", "threads"):
+        if not 1 <= getattr(args, name) <= 256:
+            raise OperatorError(f"--{name} must be from 1 to 256, not {getattr(args, name)}.")
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Raise OperatorError when we cannot listen there; asked first because workers would only fail one by one."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(address)
+    except OSError as failed:
+        raise OperatorError(
+            f"cannot listen on {host}:{port}: {failed.strerror}.", "Choose another with --host and --port."
+        ) from failed
+
+
+def _load_in_worker(target: str) -> Callable[..., Any]:
+    """Load the application in a worker process that ends when its parent does, `kill -9` included."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    from granian._internal import load_target
+
+    application: Callable[..., Any] = load_target(target)
+    return application
