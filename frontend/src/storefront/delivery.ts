@@ -46,17 +46,16 @@ export function bytes(text: string): number {
 
 export function startDelivery(store: Store, target: Target): Delivery {
   let last = 0;
-  let counter = 0;
   let failures = 0;
   let refused = false;
   let onlyOne = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let flying: string[] | undefined;
 
-  function nextKey(): string {
-    last = Math.max(last, Date.now()); // a clock that jumps back must not reorder events
-    const order = last.toString(36).padStart(9, "0") + (counter++ % 46_656).toString(36).padStart(3, "0");
-    return START + order + Math.random().toString(36).slice(2, 5);
+  /** Sorts after every stored key, even when the clock jumped back or two pages work in one millisecond. */
+  function nextKey(newest = ""): string {
+    last = Math.max(Date.now() * 1000, last + 1, parseInt(newest.slice(START.length, -3), 36) + 1 || 0);
+    return START + last.toString(36).padStart(11, "0") + Math.random().toString(36).slice(2, 5).padEnd(3, "0");
   }
 
   function gather(skip: string[] = []): Batch | undefined {
@@ -143,7 +142,7 @@ export function startDelivery(store: Store, target: Target): Delivery {
       if (bytes(text) > MAX_EVENT_BYTES) return false;
       const stored = store.keys(START);
       stored.slice(0, Math.max(0, stored.length - MAX_STORED + 1)).forEach(store.remove);
-      store.set(nextKey(), text);
+      store.set(nextKey(stored[stored.length - 1]), text);
       if (!failures) schedule(target.gatherMs);
       return true;
     },
