@@ -1,0 +1,90 @@
+"""What must be known before a send may go out? Facts in, nothing looked up; what is not known is None.
+
+Every group of facts can be missing as a whole (its row was not found): ``may_send`` then says no. Addresses are not
+among the facts: a decision needs to know that there is one, not which.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from rekindle.terms.cart import CartState
+from rekindle.terms.consent import ConsentState
+from rekindle.terms.limits import HOUSE_LIMITS, SendLimits
+from rekindle.terms.send import Arm, Channel, EnrolmentState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CartFacts:
+    """``touched_at`` is the shopper's latest activity, ``ordered`` whether an order names this cart."""
+
+    state: CartState
+    touched_at: datetime
+    ordered: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentFacts:
+    """``abandoned_at`` is the instant from which this run counts; ``exit_reason`` why it ended early, if it did."""
+
+    state: EnrolmentState
+    arm: Arm
+    abandoned_at: datetime
+    exit_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopperFacts:
+    """``last_order_at`` and ``opted_out_at`` are None when that never happened."""
+
+    last_order_at: datetime | None = None
+    opted_out_at: datetime | None = None
+    erased_at: datetime | None = None
+    zones: tuple[str, ...] = ()  #: every plausible IANA time zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactFacts:
+    """The address that the send is for."""
+
+    has_address: bool
+    consent: ConsentState | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorSend:
+    """One earlier message to the same shopper: taken by a provider, or perhaps taken (sending, uncertain)."""
+
+    channel: Channel
+    cart_id: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteFacts:
+    """Is there a way out now? ``paused_until`` is set while the shop, the channel or every account pauses."""
+
+    exists: bool
+    paused_until: datetime | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendFacts:
+    """Everything one decision looks at. ``missing`` names what the content lacks (empty: nothing)."""
+
+    now: datetime
+    channel: Channel
+    cart_id: UUID
+    limits: SendLimits = HOUSE_LIMITS
+    max_cart_age_days: int
+    cart: CartFacts | None
+    enrolment: EnrolmentFacts | None
+    shopper: ShopperFacts | None
+    contact: ContactFacts | None
+    suppressed: bool | None
+    history: tuple[PriorSend, ...] | None
+    missing: tuple[str, ...] | None
+    route: RouteFacts | None

@@ -1,0 +1,52 @@
+"""Facts of a send that is allowed; each test names only what differs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from rekindle.terms.cart import CartState
+from rekindle.terms.consent import ConsentKind, ConsentState
+from rekindle.terms.send import Arm, Channel, EnrolmentState
+from rekindle.terms.send_facts import (
+    CartFacts,
+    ContactFacts,
+    EnrolmentFacts,
+    PriorSend,
+    RouteFacts,
+    SendFacts,
+    ShopperFacts,
+)
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
+ABANDONED = NOW - timedelta(hours=2)
+CART, OTHER_CART = UUID(int=1), UUID(int=2)
+EXPRESS = ConsentState(kind=ConsentKind.EXPRESS, at=NOW - timedelta(days=9), wording="newsletter v3", source="form")
+
+
+def allowed(**changes: object) -> SendFacts:
+    """Facts under which the answer is yes; ``changes`` replace whole groups or single facts of them."""
+    facts = SendFacts(
+        now=NOW,
+        channel=Channel.EMAIL,
+        cart_id=CART,
+        max_cart_age_days=14,
+        cart=CartFacts(state=CartState.ABANDONED, touched_at=ABANDONED - timedelta(minutes=30)),
+        enrolment=EnrolmentFacts(state=EnrolmentState.WAITING, arm=Arm.TREATED, abandoned_at=ABANDONED),
+        shopper=ShopperFacts(zones=("Europe/Berlin",)),
+        contact=ContactFacts(has_address=True, consent=EXPRESS),
+        suppressed=False,
+        history=(),
+        missing=(),
+        route=RouteFacts(exists=True),
+    )
+    for name, value in changes.items():
+        group, _, field = name.partition("__")
+        new = replace(getattr(facts, group), **{field: value}) if field else value
+        facts = replace(facts, **{group: new})  # type: ignore[arg-type]
+    return facts
+
+
+def prior(hours_ago: float, channel: Channel = Channel.EMAIL, cart_id: UUID = OTHER_CART) -> PriorSend:
+    return PriorSend(channel=channel, cart_id=cart_id, at=NOW - timedelta(hours=hours_ago))

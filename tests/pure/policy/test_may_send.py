@@ -1,0 +1,233 @@
+"""May this shopper get this message now? Every reason has a case; what is final stays final whatever else is true."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rekindle.policy.may_send import may_send
+from rekindle.terms.cart import CartState
+from rekindle.terms.consent import ConsentKind, ConsentState
+from rekindle.terms.decision import Outcome
+from rekindle.terms.limits import parse_limits
+from rekindle.terms.reasons import Reason
+from rekindle.terms.send import Arm, Channel, EnrolmentState
+from rekindle.terms.send_facts import (
+    CartFacts,
+    ContactFacts,
+    EnrolmentFacts,
+    PriorSend,
+    RouteFacts,
+    SendFacts,
+    ShopperFacts,
+)
+
+from .send_facts import ABANDONED, CART, EXPRESS, NOW, OTHER_CART, allowed, prior
+
+HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+
+
+def consent(kind: ConsentKind, wording: str = "") -> ConsentState:
+    return ConsentState(kind=kind, at=NOW - 24 * HOUR, wording=wording)
+
+
+def test_a_send_with_everything_in_order_is_allowed() -> None:
+    verdict = may_send(allowed())
+    assert (verdict.outcome, verdict.reason, verdict.evidence) == (Outcome.ALLOW, Reason.ALLOWED, {"basis": "express"})
+
+
+DENIED = [
+    ("order on the cart", {"cart__ordered": True}, Reason.PURCHASED),
+    ("cart recovered", {"cart__state": CartState.RECOVERED}, Reason.PURCHASED),
+    ("cart converted", {"cart__state": CartState.CONVERTED}, Reason.PURCHASED),
+    ("order at the very abandonment", {"shopper__last_order_at": ABANDONED}, Reason.PURCHASED),
+    ("order since", {"shopper__last_order_at": NOW}, Reason.PURCHASED),
+    ("flow left by order", {"enrolment__exit_reason": "ORDERED"}, Reason.PURCHASED),
+    ("cart open again", {"cart__state": CartState.OPEN}, Reason.CART_CLOSED),
+    ("cart emptied", {"cart__state": CartState.EMPTIED}, Reason.CART_CLOSED),
+    ("cart lost", {"cart__state": CartState.LOST}, Reason.CART_CLOSED),
+    ("shopper came back", {"cart__touched_at": ABANDONED + SECOND}, Reason.CART_CLOSED),
+    ("flow left", {"enrolment__state": EnrolmentState.EXITED}, Reason.CART_CLOSED),
+    ("erased", {"shopper__erased_at": NOW}, Reason.ERASED),
+    ("suppressed", {"suppressed": True}, Reason.SUPPRESSED),
+    ("suppression unknown", {"suppressed": None}, Reason.SUPPRESSED),
+    ("opted out of everything", {"shopper__opted_out_at": NOW}, Reason.OPTED_OUT),
+    ("opted out here", {"contact__consent": consent(ConsentKind.WITHDRAWN)}, Reason.OPTED_OUT),
+    ("no consent known", {"contact__consent": None}, Reason.NO_BASIS),
+    ("double opt-in pending", {"contact__consent": consent(ConsentKind.PENDING, "v1")}, Reason.NO_BASIS),
+    ("consent without its wording", {"contact__consent": consent(ConsentKind.EXPRESS, "  ")}, Reason.NO_BASIS),
+    ("soft opt-in by SMS", {"channel": Channel.SMS, "contact__consent": consent(ConsentKind.SOFT_OPT_IN)}, Reason.NO_BASIS),
+    ("no address", {"contact__has_address": False}, Reason.NO_ADDRESS),
+    ("holdout", {"enrolment__arm": Arm.HOLDOUT}, Reason.HELD_OUT),
+    ("no postal address", {"missing": ("postal_address",)}, Reason.CONTENT_MISSING),
+    ("content unknown", {"missing": None}, Reason.CONTENT_MISSING),
+    ("third mail of a cart", {"history": tuple(prior(h, cart_id=CART) for h in (200, 220, 240))}, Reason.CART_CAP),
+    ("mail 24 h less a second ago", {"history": (prior(24 - 1 / 3600),)}, Reason.CAP_24H),
+    ("two channels within a day", {"history": (prior(5, Channel.SMS), prior(5, Channel.PUSH))}, Reason.CAP_24H),
+    ("three mails within a week", {"history": tuple(prior(h) for h in (30, 60, 167.9))}, Reason.CAP_7D),
+    ("five messages within a week", {"history": (*[prior(h) for h in (30, 60)], *[prior(h, Channel.PUSH) for h in (40, 70, 100)])}, Reason.CAP_7D),
+    ("bought days before", {"shopper__last_order_at": NOW - 7 * 24 * HOUR + SECOND}, Reason.PURCHASE_COOL_OFF),
+    ("left in the future", {"enrolment__abandoned_at": NOW + SECOND}, Reason.CLOCK_BACKWARDS),
+    ("older than 14 days", {"enrolment__abandoned_at": NOW - 14 * 24 * HOUR - SECOND, "cart__touched_at": NOW - 15 * 24 * HOUR}, Reason.STALE),
+    ("SMS without a known zone", {"channel": Channel.SMS, "shopper__zones": ()}, Reason.QUIET_HOURS),
+    ("SMS with a zone that does not exist", {"channel": Channel.SMS, "shopper__zones": ("Mars/Base",)}, Reason.QUIET_HOURS),
+    ("naive time", {"now": NOW.replace(tzinfo=None)}, Reason.EVALUATION_FAILED),
+    ("garbage history", {"history": ("x",)}, Reason.EVALUATION_FAILED),
+    ("garbage limits", {"limits": None}, Reason.EVALUATION_FAILED),
+    ("cart not found", {"cart": None}, Reason.EVALUATION_FAILED),
+    ("enrolment not found", {"enrolment": None}, Reason.EVALUATION_FAILED),
+    ("shopper not found", {"shopper": None}, Reason.EVALUATION_FAILED),
+    ("address not found", {"contact": None}, Reason.EVALUATION_FAILED),
+    ("history not known", {"history": None}, Reason.EVALUATION_FAILED),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "reason"), [case[1:] for case in DENIED], ids=[case[0] for case in DENIED])
+def test_a_send_is_denied_with_its_reason(changes: dict[str, object], reason: Reason) -> None:
+    facts = allowed(**changes)
+    if facts.now.tzinfo and facts.enrolment and facts.enrolment.abandoned_at > NOW:
+        facts = replace(facts, cart=replace(facts.cart, touched_at=NOW))  # type: ignore[type-var]
+    verdict = may_send(facts)
+    assert (verdict.outcome, verdict.reason, verdict.retry_at) == (Outcome.DENY, reason, None)
+
+
+SMS_NIGHT = datetime.fromisoformat("2026-03-02T06:00:00+00:00")
+DEFERRED = [
+    ("cart too young", {"enrolment__abandoned_at": NOW - 10 * MINUTE}, Reason.TOO_SOON, NOW + 20 * MINUTE),
+    ("another channel 20 minutes ago", {"history": (prior(1 / 3, Channel.PUSH),)}, Reason.CHANNEL_GAP, NOW + 40 * MINUTE),
+    ("shop paused", {"route__paused_until": NOW + 15 * MINUTE}, Reason.PAUSED, NOW + 15 * MINUTE),
+    ("pause just over", {"route__paused_until": NOW - HOUR}, Reason.PAUSED, NOW + SECOND),
+    ("no provider account", {"route__exists": False}, Reason.PAUSED, NOW + 15 * MINUTE),
+    ("route unknown", {"route": None}, Reason.PAUSED, NOW + 15 * MINUTE),
+    ("night in one of two zones", {"channel": Channel.SMS, "shopper__zones": ("Europe/Berlin", "America/New_York")}, Reason.QUIET_HOURS, NOW + 3 * HOUR),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "reason", "retry_at"), [c[1:] for c in DEFERRED], ids=[c[0] for c in DEFERRED])
+def test_a_send_is_deferred_until(changes: dict[str, object], reason: Reason, retry_at: datetime) -> None:
+    verdict = may_send(allowed(**changes))
+    assert (verdict.outcome, verdict.reason, verdict.retry_at) == (Outcome.DEFER, reason, retry_at)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"history": (prior(24),)},
+        {"history": tuple(prior(h) for h in (30, 60, 168))},
+        {"history": (prior(1, Channel.PUSH),)},
+        {"shopper__last_order_at": NOW - 7 * 24 * HOUR},
+        {"enrolment__abandoned_at": NOW - 30 * MINUTE, "cart__touched_at": NOW - HOUR},
+        {"enrolment__abandoned_at": NOW - 14 * 24 * HOUR, "cart__touched_at": NOW - 15 * 24 * HOUR},
+        {"contact__consent": consent(ConsentKind.SOFT_OPT_IN)},
+        {"channel": Channel.SMS},
+        {"enrolment__state": EnrolmentState.DONE},
+    ],
+)
+def test_the_other_side_of_each_edge_is_allowed(changes: dict[str, object]) -> None:
+    assert may_send(allowed(**changes)).allowed
+
+
+def test_the_most_final_reason_is_the_one_that_is_stored() -> None:
+    facts = allowed(cart__ordered=True, suppressed=True, shopper__opted_out_at=NOW, enrolment__arm=Arm.HOLDOUT)
+    assert may_send(facts).reason is Reason.PURCHASED
+    assert may_send(replace(facts, cart=replace(facts.cart, ordered=False))).reason is Reason.SUPPRESSED  # type: ignore[type-var]
+
+
+def test_a_shop_may_relax_caps_with_limits_of_its_own() -> None:
+    own = parse_limits({"per_24h": {"email": 9, "all": 9}, "min_cart_age_s": 5, "purchase_cool_off_s": 0})
+    facts = allowed(history=(prior(1), prior(2)), enrolment__abandoned_at=NOW - 6 * SECOND, cart__touched_at=NOW - HOUR)
+    assert may_send(facts).reason is Reason.CAP_24H
+    assert may_send(replace(facts, limits=own)).allowed
+
+
+# --- properties
+
+instants = st.timedeltas(timedelta(days=-30), timedelta(days=20)).map(lambda since: NOW + since)
+maybe_instants = st.none() | instants
+channels = st.sampled_from(Channel)
+consents = st.none() | st.builds(
+    ConsentState, kind=st.sampled_from(ConsentKind), at=instants, wording=st.sampled_from(["", "v3"])
+)
+any_facts = st.builds(
+    SendFacts,
+    now=instants,
+    channel=channels,
+    cart_id=st.just(CART),
+    max_cart_age_days=st.integers(0, 60),
+    limits=st.sampled_from([parse_limits(None), parse_limits({"per_24h": {"email": 50, "all": 50}, "min_cart_age_s": 0, "purchase_cool_off_s": 0})]),
+    cart=st.builds(CartFacts, state=st.sampled_from(CartState), touched_at=instants, ordered=st.booleans()),
+    enrolment=st.builds(EnrolmentFacts, state=st.sampled_from(EnrolmentState), arm=st.sampled_from(Arm), abandoned_at=instants, exit_reason=st.sampled_from([None, "ORDERED"])),
+    shopper=st.builds(ShopperFacts, last_order_at=maybe_instants, opted_out_at=maybe_instants, erased_at=maybe_instants, zones=st.sampled_from([(), ("Europe/Berlin",)])),
+    contact=st.builds(ContactFacts, has_address=st.booleans(), consent=consents),
+    suppressed=st.sampled_from([None, True, False]),
+    history=st.lists(st.builds(PriorSend, channel=channels, cart_id=st.sampled_from([CART, OTHER_CART, UUID(int=3)]), at=instants), max_size=6).map(tuple),
+    missing=st.sampled_from([(), ("postal_address",)]),
+    route=st.builds(RouteFacts, exists=st.booleans(), paused_until=maybe_instants),
+)  # fmt: skip
+#: Facts that are allowed or nearly so, so that a property has something to break.
+near_facts = st.builds(
+    lambda facts, keep: replace(allowed(), **{name: getattr(facts, name) for name in keep}),
+    any_facts,
+    st.sets(st.sampled_from([f for f in SendFacts.__dataclass_fields__ if f != "cart_id"]), max_size=3),
+)
+
+
+@given(any_facts | near_facts)
+def test_a_shopper_who_opted_out_is_never_written_to(facts: SendFacts) -> None:
+    assert facts.shopper is not None
+    assert facts.contact is not None
+    assert not may_send(replace(facts, shopper=replace(facts.shopper, opted_out_at=NOW))).allowed
+    withdrawn = replace(facts.contact, consent=ConsentState(kind=ConsentKind.WITHDRAWN, at=NOW, wording="v3"))
+    assert not may_send(replace(facts, contact=withdrawn)).allowed
+
+
+@given(any_facts | near_facts)
+def test_a_suppressed_erased_or_held_out_shopper_is_never_written_to(facts: SendFacts) -> None:
+    assert facts.shopper is not None
+    assert facts.enrolment is not None
+    assert not may_send(replace(facts, suppressed=True)).allowed
+    assert not may_send(replace(facts, shopper=replace(facts.shopper, erased_at=NOW))).allowed
+    assert not may_send(replace(facts, enrolment=replace(facts.enrolment, arm=Arm.HOLDOUT))).allowed
+
+
+@given(any_facts | near_facts, st.timedeltas(timedelta(0), timedelta(days=20)))
+def test_a_shopper_who_bought_since_is_never_written_to(facts: SendFacts, later: timedelta) -> None:
+    assert facts.shopper is not None
+    assert facts.enrolment is not None
+    assert facts.cart is not None
+    bought = replace(facts.shopper, last_order_at=facts.enrolment.abandoned_at + later)
+    assert not may_send(replace(facts, shopper=bought)).allowed
+    assert not may_send(replace(facts, cart=replace(facts.cart, ordered=True))).allowed
+
+
+@given(any_facts | near_facts, st.sampled_from(["cart", "enrolment", "shopper", "contact", "suppressed", "history", "missing", "route"]))  # fmt: skip
+def test_knowing_less_never_allows(facts: SendFacts, forgotten: str) -> None:
+    assert not may_send(replace(facts, **{forgotten: None})).allowed  # type: ignore[arg-type]
+
+
+@given(any_facts | near_facts, st.builds(PriorSend, channel=channels, cart_id=st.just(OTHER_CART), at=instants))
+def test_one_more_message_in_the_past_never_allows(facts: SendFacts, more: PriorSend) -> None:
+    if not may_send(facts).allowed:
+        assert not may_send(replace(facts, history=(*(facts.history or ()), more))).allowed
+
+
+@given(any_facts | near_facts)
+def test_every_answer_says_why_and_evidence_is_json_without_an_address(facts: SendFacts) -> None:
+    import msgspec
+
+    verdict = may_send(facts)
+    assert verdict.reason.sentence
+    assert "@" not in msgspec.json.encode(dict(verdict.evidence)).decode()
+    assert (verdict.outcome is Outcome.DEFER) == (verdict.retry_at is not None)
+    if verdict.retry_at is not None:
+        assert verdict.retry_at > facts.now
+    assert verdict.allowed or verdict.reason is not Reason.ALLOWED
+
+
+def test_unproven_express_consent_does_not_fall_back() -> None:
+    assert may_send(allowed(contact__consent=replace(EXPRESS, wording=""))).reason is Reason.NO_BASIS

@@ -1,0 +1,85 @@
+"""Is it night where the shopper may be? Edges, several zones, both clock changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rekindle.policy.quiet_hours import STRICT_SMS, Window, quiet_hours, windows_of
+from rekindle.terms.send import Channel
+
+BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
+FRANCE = Window(mon_fri=(8.5, 20), sat=(8.5, 20), sun=None)
+SUNDAY_NOON = Window(mon_fri=(10, 20), sat=(10, 20), sun=(12, 18))
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("window", "zone", "now", "is_open"),
+    [
+        (STRICT_SMS, BERLIN, "2026-03-02T08:59:59", False),
+        (STRICT_SMS, BERLIN, "2026-03-02T09:00:00", True),
+        (STRICT_SMS, BERLIN, "2026-03-02T16:59:59", True),
+        (STRICT_SMS, BERLIN, "2026-03-02T17:00:00", False),
+        (STRICT_SMS, BERLIN, "2026-03-07T15:59:59", True),
+        (STRICT_SMS, BERLIN, "2026-03-07T16:00:00", False),
+        (STRICT_SMS, BERLIN, "2026-03-08T12:00:00", False),
+        (FRANCE, "Europe/Paris", "2026-03-02T07:29:59", False),
+        (FRANCE, "Europe/Paris", "2026-03-02T07:30:00", True),
+        # the Sunday the clocks change: noon is noon, in both years' halves
+        (SUNDAY_NOON, NEW_YORK, "2026-03-08T15:59:59", False),
+        (SUNDAY_NOON, NEW_YORK, "2026-03-08T16:00:00", True),
+        (SUNDAY_NOON, NEW_YORK, "2026-11-01T16:59:59", False),
+        (SUNDAY_NOON, NEW_YORK, "2026-11-01T17:00:00", True),
+    ],
+)
+def test_windows_are_half_open_local_hours(window: Window, zone: str, now: str, is_open: bool) -> None:
+    assert (quiet_hours((window,), (zone,), at(now)) is None) is is_open
+
+
+def test_after_saturday_comes_monday() -> None:
+    quiet = quiet_hours((STRICT_SMS,), (BERLIN,), at("2026-03-07T16:01:07"))
+    assert quiet is not None
+    assert quiet.until == at("2026-03-09T09:00:00")
+
+
+def test_every_plausible_zone_must_be_open() -> None:
+    quiet = quiet_hours((STRICT_SMS,), (BERLIN, NEW_YORK), at("2026-03-02T12:00:00"))
+    assert quiet is not None
+    assert quiet.until == at("2026-03-02T15:00:00")  # 10:00 in New York, 16:00 in Berlin
+
+
+def test_zones_that_are_never_open_together_wait_for_nothing() -> None:
+    quiet = quiet_hours(
+        (Window(mon_fri=(10, 12), sat=None, sun=None),), (BERLIN, "Asia/Tokyo"), at("2026-03-02T12:00:00")
+    )
+    assert quiet is not None
+    assert (quiet.until, quiet.why) == (None, "no common window")
+
+
+def test_mail_and_push_are_never_quiet() -> None:
+    assert windows_of(Channel.EMAIL) == windows_of(Channel.PUSH) == ()
+    assert windows_of(Channel.SMS) == (STRICT_SMS,)
+
+
+@given(
+    st.timedeltas(timedelta(0), timedelta(days=730)),
+    st.sampled_from([BERLIN, NEW_YORK, "Asia/Kolkata", "Australia/Adelaide", "Pacific/Apia"]),
+    st.sampled_from([BERLIN, NEW_YORK, "Asia/Tokyo"]),
+)
+def test_another_zone_never_opens_a_window_and_waiting_ends_in_an_open_one(
+    since: timedelta, zone: str, more: str
+) -> None:
+    moment = at("2026-01-01T00:00:00") + since
+    alone = quiet_hours((FRANCE,), (zone,), moment)
+    if alone is not None:
+        assert quiet_hours((FRANCE,), (zone, more), moment) is not None
+        assert alone.until is not None
+        assert alone.until - moment < timedelta(days=2)
+        assert quiet_hours((FRANCE,), (zone,), alone.until) is None
