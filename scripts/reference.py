@@ -113,13 +113,12 @@ def statements() -> str:
 
 
 def commands() -> str:
-    from rekindle.commands.cli import build_parser
+    from rekindle.commands import cli
 
-    parser = build_parser()
-    lines = ["# Commands", "", MADE]
-    actions = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
-    for name, sub in sorted(actions[0].choices.items()):
-        lines += [f"## rekindle {name}", "", "```", help_text(sub), "```", ""]
+    found = cli.discover()
+    lines = ["# Commands", "", MADE, "```", cli.overview(found), "```", ""]
+    for name in found:
+        lines += [f"## rekindle {name}", "", "```", help_text(cli.parser_of(name)), "```", ""]
     return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ steps run side by side, every step says how long it took, and a line every few s
 
     python3 scripts/setup.py          what is needed to run Rekindle
     python3 scripts/setup.py --dev    and what is needed to test and change it
+    python3 scripts/setup.py --bench  and the peers that the benchmarks compare with
 """
 
 import argparse
@@ -41,6 +42,7 @@ FRONTEND = ROOT / "frontend"
 DIST = ROOT / "rekindle" / "web" / "static" / "dist"
 HOST_PIP = (22, 3)  # the first pip that can install into another environment (--python)
 HEARTBEAT_S = 5.0
+LEVELS = ("base", "dev", "bench")  # each lock file holds all of those before it
 
 #: Compiled right after the installation: without, every start pays for it again where Python may not write.
 COMPILED = (
@@ -127,13 +129,12 @@ class Steps:
 # --- Python ----------------------------------------------------------------------------------------------------------
 
 
-def python_is_current(dev: bool) -> bool:
+def python_is_current(level: str) -> bool:
     """Does the environment hold what the lock files say, for this Python, with our own package in it?"""
     stamp = read_stamp("python")
     return (
         stamp.get("python") == python_fingerprint()
-        and stamp.get("base") == digest([ROOT / "requirements" / "base.lock"])
-        and (not dev or stamp.get("dev") == digest([ROOT / "requirements" / "dev.lock"]))
+        and stamp.get(level) == digest([ROOT / "requirements" / f"{level}.lock"])
         and (VENV / "bin" / "rekindle").exists()
         and (VENV / "bin" / "python").exists()
     )
@@ -184,9 +185,9 @@ def install(pip: list[str | Path], lock: str) -> list[str | Path]:
     return [*pip, "install", "--disable-pip-version-check", *options, "-r", ROOT / "requirements" / lock]
 
 
-def set_up_python(steps: Steps, pip: list[str | Path], dev: bool) -> None:
+def set_up_python(steps: Steps, pip: list[str | Path], level: str) -> None:
     env = {"PIP_ROOT_USER_ACTION": "ignore"}
-    steps.run("python packages", install(pip, "dev.lock" if dev else "base.lock"), env=env)
+    steps.run("python packages", install(pip, f"{level}.lock"), env=env)
     ours = [*pip, "install", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "-e", ROOT]
     steps.run("rekindle itself", ours, env=env)
     python = VENV / "bin" / "python"
@@ -201,10 +202,9 @@ def set_up_python(steps: Steps, pip: list[str | Path], dev: bool) -> None:
     present = [site / name for name in COMPILED if (site / name).exists()]
     skipped = r"/(gis|tests?)/"
     steps.run("byte code", [python, "-m", "compileall", "-q", "-j", "2", "-x", skipped, *present, ROOT / "rekindle"])
-    stamp = {"python": python_fingerprint(), "base": digest([ROOT / "requirements" / "base.lock"])}
-    if dev:
-        stamp["dev"] = digest([ROOT / "requirements" / "dev.lock"])
-    write_stamp("python", stamp)
+    held = LEVELS[: LEVELS.index(level) + 1]
+    locks = {name: digest([ROOT / "requirements" / f"{name}.lock"]) for name in held}
+    write_stamp("python", {"python": python_fingerprint(), **locks})
 
 
 # --- front-end -------------------------------------------------------------------------------------------------------
@@ -289,10 +289,10 @@ def write_stamp(name: str, content: dict[str, str]) -> None:
     (STAMPS / name).write_text(json.dumps(content))
 
 
-def set_up(steps: Steps, dev: bool) -> None:
+def set_up(steps: Steps, level: str) -> None:
     """Do what is missing; Python and front-end side by side."""
     problems: list[BaseException] = []
-    pip: list[str | Path] | None = None if python_is_current(dev) else make_environment(steps)
+    pip: list[str | Path] | None = None if python_is_current(level) else make_environment(steps)
 
     def guarded(work, *arguments) -> threading.Thread:  # type: ignore[no-untyped-def]
         def body() -> None:
@@ -313,9 +313,9 @@ def set_up(steps: Steps, dev: bool) -> None:
         node = find_node()
         if node is None:
             raise SetupError("The Node that was just installed does not run on this machine.")
-    threads = [guarded(set_up_frontend, steps, node, dev)]
-    if pip is not None and not python_is_current(dev):
-        threads.append(guarded(set_up_python, steps, pip, dev))
+    threads = [guarded(set_up_frontend, steps, node, level != "base")]
+    if pip is not None and not python_is_current(level):
+        threads.append(guarded(set_up_python, steps, pip, level))
     for thread in threads:
         while thread.is_alive():  # a join without a limit would not let Ctrl-C through
             thread.join(0.5)
@@ -326,13 +326,15 @@ def set_up(steps: Steps, dev: bool) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Set up this checkout. Running it again is cheap.")
     parser.add_argument("--dev", action="store_true", help="also install what testing and changing Rekindle needs")
-    dev = parser.parse_args().dev
+    parser.add_argument("--bench", action="store_true", help="also install the peers that the benchmarks compare with")
+    args = parser.parse_args()
+    level = "bench" if args.bench else "dev" if args.dev else "base"
     turn = os.open(ROOT, os.O_RDONLY)
     fcntl.flock(turn, fcntl.LOCK_EX)  # two at once would spoil each other's work; the second finds it done
     steps = Steps()
     threading.Thread(target=steps.beat, daemon=True).start()
     try:
-        set_up(steps, dev)
+        set_up(steps, level)
     except KeyboardInterrupt:
         steps.end_all()
         print("Set-up was interrupted; run it again to go on.", file=sys.stderr)

@@ -20,7 +20,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 
 from rekindle.lib.operator_error import OperatorError
 
@@ -105,13 +105,23 @@ def _dispatch(words: list[str]) -> int:
     )
 
 
-def _run(name: str, words: list[str]) -> int:
-    module = importlib.import_module(f"rekindle.commands.{name.replace('-', '_')}")
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """The parser of one command; imports its module."""
+    module = _module(name)
     parser = argparse.ArgumentParser(
         prog=f"rekindle {name}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     module.configure(parser)
-    args = parser.parse_args(words)
+    return parser
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"rekindle.commands.{name.replace('-', '_')}")
+
+
+def _run(name: str, words: list[str]) -> int:
+    args = parser_of(name).parse_args(words)
+    module = _module(name)
     if getattr(module, "NEEDS_DATABASE", True):
         _prepare()
     status: int = module.run(args)

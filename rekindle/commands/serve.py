@@ -37,8 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=int,
-        default=max(2, os.cpu_count() or 1),
-        help="processes; one for each core serves the most events (default here: %(default)s)",
+        help="processes (default: one for each core, which serves the most events, but at least two)",
     )
     parser.add_argument(
         "--threads",
@@ -53,13 +52,14 @@ def run(args: argparse.Namespace) -> int:
     from granian.constants import Interfaces
 
     require_sensible(args)
+    workers = args.workers or max(2, os.cpu_count() or 1)
     require_free_port(args.host, args.port)
     server = Granian(
         "rekindle.wsgi:application",
         address=args.host,
         port=args.port,
         interface=Interfaces.WSGI,
-        workers=args.workers,
+        workers=workers,
         blocking_threads=args.threads,
         websockets=False,
         log_dictconfig=LOGGING,
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         workers_kill_timeout=GRACE_SECONDS,
         process_name=None,
     )
-    print(f"Serving on http://{args.host}:{args.port} ({args.workers} processes). Ctrl-C stops.", file=sys.stderr)
+    print(f"Serving on http://{args.host}:{args.port} ({workers} processes). Ctrl-C stops.", file=sys.stderr)
     server.serve(target_loader=_load_in_worker)
     return 0
 
@@ -77,7 +77,7 @@ def require_sensible(args: argparse.Namespace) -> None:
     if not 1 <= args.port <= 65535:
         raise OperatorError(f"--port must be from 1 to 65535, not {args.port}.")
     for name in ("workers", "threads"):
-        if not 1 <= getattr(args, name) <= 256:
+        if getattr(args, name) is not None and not 1 <= getattr(args, name) <= 256:
             raise OperatorError(f"--{name} must be from 1 to 256, not {getattr(args, name)}.")
 
 

@@ -1,0 +1,95 @@
+# What can be done in this checkout? `make` alone lists it.
+#
+# PYTHON names the Python to set up with (3.11 or newer), JOBS how many test processes run at once.
+
+PYTHON ?= python3
+JOBS ?= logical
+BIN := .venv/bin
+# Tests and checks use built-in secrets and a database of their own, whatever the shell has set.
+DEVELOPMENT := env -u DATABASE_URL -u DATABASE_URL_FILE REKINDLE_DEBUG=1
+PYTEST := $(DEVELOPMENT) REKINDLE_CHROMIUM="$$($(PYTHON) scripts/find_chromium.py --install)" \
+	$(BIN)/pytest -n $(JOBS) --dist worksteal
+COVERED = --cov --cov-report=term:skip-covered --cov-fail-under=85
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo serve worker test test-fast test-frontend check lint fix types docs docs-check bench \
+	lock clean
+
+help: ## list what can be done
+	@echo "make TARGET, where TARGET is one of:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install everything that running Rekindle needs, into this folder
+	@$(PYTHON) scripts/setup.py
+
+setup-dev: ## and what testing and changing it needs
+	@$(PYTHON) scripts/setup.py --dev
+
+demo: setup ## a sample shop, an inbox, the dashboard and a worker; Ctrl-C stops them all
+	@exec $(BIN)/rekindle demo $(ARGS)
+
+serve: setup ## the web side for development, on http://127.0.0.1:8000
+	@REKINDLE_DEBUG=1 $(BIN)/rekindle setup-db --quiet
+	@REKINDLE_DEBUG=1 exec $(BIN)/rekindle serve $(ARGS)
+
+worker: setup ## one worker for development (beside make serve)
+	@REKINDLE_DEBUG=1 $(BIN)/rekindle setup-db --quiet
+	@REKINDLE_DEBUG=1 exec $(BIN)/rekindle worker $(ARGS)
+
+test: setup-dev ## set up and run every test ring, the browser's included
+	@$(PYTEST) $(if $(COVERAGE),$(COVERED)) $(ARGS)
+
+test-fast: setup-dev ## every ring but race (crashes) and browser
+	@$(PYTEST) -m "not race and not browser" $(ARGS)
+
+test-frontend: setup-dev ## types and tests of the TypeScript parts, and the storefront script's size
+	@$(PYTHON) scripts/npm.py run --silent check
+	@$(PYTHON) scripts/npm.py test
+	@$(PYTHON) scripts/npm.py run --silent size
+
+check: lint types test-frontend ## all that a change must pass: lint, types, contracts, tests with coverage
+	@$(MAKE) --no-print-directory test COVERAGE=1
+
+lint: setup-dev ## format, ruff, import contracts, our own lints, migrations, generated docs
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m scripts.lints.python_rules
+	@$(DEVELOPMENT) $(BIN)/python -m scripts.lints.sql_files
+	@$(DEVELOPMENT) REKINDLE_HOME=.rekindle/test $(BIN)/rekindle makemigrations --check --dry-run
+	@$(DEVELOPMENT) $(BIN)/python -m scripts.reference --check
+
+fix: setup-dev ## mend what ruff can mend, rewrite the generated docs
+	@$(BIN)/ruff check --quiet --fix . || true
+	@$(BIN)/ruff format --quiet .
+	@$(DEVELOPMENT) $(BIN)/python -m scripts.reference
+
+types: setup-dev ## mypy --strict
+	@$(DEVELOPMENT) $(BIN)/mypy
+
+docs: setup-dev ## write the reference pages that are made from the code
+	@$(DEVELOPMENT) $(BIN)/python -m scripts.reference
+
+docs-check: setup-dev ## does the documentation tell the truth?
+	@$(DEVELOPMENT) $(BIN)/python -m scripts.reference --check
+	@$(DEVELOPMENT) $(BIN)/pytest tests/docs
+
+bench: ## every workload, as ratios against limits and peers; takes minutes
+	@$(PYTHON) scripts/setup.py --bench
+	@$(DEVELOPMENT) $(BIN)/python -m bench $(ARGS)
+
+lock: ## resolve the requirements again (needs uv)
+	@for name in base dev bench node; do \
+		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+			--no-annotate requirements/$$name.in -o requirements/$$name.lock || exit 1; \
+	done
+
+clean: ## remove what set-up, tests and demo made; the data under .rekindle/postgres stay
+	@for home in .rekindle .rekindle/test .rekindle/bench .rekindle/demo; do \
+		if [ -x $(BIN)/rekindle ] && [ -d $$home/postgres ]; then \
+			REKINDLE_HOME=$$home $(BIN)/rekindle postgres stop >/dev/null; \
+		fi; \
+	done
+	@rm -rf .venv frontend/node_modules rekindle/web/static/dist .rekindle/test .rekindle/bench .rekindle/demo
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* *.egg-info build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
