@@ -38,7 +38,11 @@ MAX_VIEWS = 20  #: product views remembered per cart, newest first
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CartItem:
-    """One line of a cart. Money is minor units of the cart's currency; ``unit_cents`` is None when never told."""
+    """One line of a cart. Money is minor units of the cart's currency; ``unit_cents`` is None when never told.
+
+    ``changed_ms`` is the event time of the line's last change in milliseconds since 1970, 0 outside a cart: a late
+    order or snapshot needs it to know which lines are newer than itself.
+    """
 
     product_key: str
     quantity: int
@@ -50,6 +54,7 @@ class CartItem:
     image_url: str = ""
     category: str = ""
     brand: str = ""
+    changed_ms: int = 0
 
     @property
     def line_key(self) -> tuple[str, str, str]:

@@ -400,6 +400,7 @@ class Migration(migrations.Migration):
                 ('matched_by', models.TextField(default='')),
                 ('coupons', models.JSONField(default=list)),
                 ('items', models.JSONField(default=list)),
+                ('facts', models.JSONField(default=dict)),
             ],
             options={
                 'db_table': 'orders',

@@ -64,7 +64,11 @@ class CartRow(Sharded):
 
 
 class Order(Sharded):
-    """A purchase, found by the shop's own order key (its anchor), so that two sources meet in one row."""
+    """A purchase, found by the shop's own order key (its anchor), so that two sources meet in one row.
+
+    `facts` keeps what makes updates, refunds and cancellations order-free: when the totals were told, and by which
+    event each refund was.
+    """
 
     pk = models.CompositePrimaryKey("bucket", "id")
     order_key = models.TextField()
@@ -81,6 +85,7 @@ class Order(Sharded):
     matched_by = models.TextField(default="")
     coupons = models.JSONField(default=list)
     items = models.JSONField(default=list)
+    facts = models.JSONField(default=dict)
 
     class Meta:
         db_table = "orders"
