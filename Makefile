@@ -47,8 +47,12 @@ test-frontend: setup-dev ## types and tests of the TypeScript parts, and the sto
 	@$(PYTHON) scripts/npm.py test
 	@$(PYTHON) scripts/npm.py run --silent size
 
-check: lint types test-frontend ## all that a change must pass: lint, types, contracts, tests with coverage
-	@$(MAKE) --no-print-directory test COVERAGE=1
+check: setup-dev ## all that a change must pass: lint, types, contracts, tests with coverage
+	@failed=; for step in lint types test-frontend test; do \
+		echo "== make $$step"; \
+		$(MAKE) --no-print-directory $$step COVERAGE=1 || failed="$$failed $$step"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "make check: failed:$$failed"; exit 1; fi
 
 lint: setup-dev ## format, ruff, import contracts, our own lints, migrations, generated docs
 	@$(BIN)/ruff format --check --quiet .

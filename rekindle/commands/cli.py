@@ -94,7 +94,7 @@ def _dispatch(words: list[str]) -> int:
     if name in {"-V", "--version", "version"}:
         print(f"rekindle {_version()}")
         return 0
-    _end_on_sigterm()
+    _end_normally_on_signals()
     if name in commands:
         return _run(name, words[1:])
     if words[0] in DJANGO_COMMANDS:
@@ -171,13 +171,18 @@ def _help_of(path: Path) -> str | None:
     return None
 
 
-def _end_on_sigterm() -> None:
-    """Turn SIGTERM into a normal end, so that what was started is stopped; long-running commands set their own."""
+def _end_normally_on_signals() -> None:
+    """Turn SIGTERM, and SIGHUP where it is not ignored (nohup), into a normal end: what was started is then stopped.
+
+    Commands that run for long set handlers of their own.
+    """
 
     def end(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
     signal.signal(signal.SIGTERM, end)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, end)
 
 
 if __name__ == "__main__":

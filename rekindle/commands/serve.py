@@ -6,19 +6,19 @@ Stops gracefully on SIGTERM or Ctrl-C: requests under way are finished first.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
-import signal
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from typing import Any
 
+from rekindle.commands.leash import die_with
 from rekindle.lib.operator_error import OperatorError
 
 HELP = "serve the API, webhooks, public pages and dashboard"
 GRACE_SECONDS = 30
-PR_SET_PDEATHSIG = 1
 
 #: Granian's own lines become JSON lines like ours, on standard error.
 LOGGING = {
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         process_name=None,
     )
     print(f"Serving on http://{args.host}:{args.port} ({workers} processes). Ctrl-C stops.", file=sys.stderr)
-    server.serve(target_loader=_load_in_worker)
+    server.serve(target_loader=partial(_load_in_worker, os.getpid()))
     return 0
 
 
@@ -94,11 +94,9 @@ def require_free_port(host: str, port: int) -> None:
         ) from failed
 
 
-def _load_in_worker(target: str) -> Callable[..., Any]:
-    """Load the application in a worker process that ends when its parent does, `kill -9` included."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    from granian._internal import load_target
-
-    application: Callable[..., Any] = load_target(target)
+def _load_in_worker(parent: int, target: str) -> Callable[..., Any]:
+    """Load the application in a worker process, which ends when its parent does, `kill -9` included."""
+    die_with(parent)
+    module, name = target.split(":")
+    application: Callable[..., Any] = getattr(import_module(module), name)
     return application
