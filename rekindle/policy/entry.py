@@ -6,7 +6,7 @@ test on an unknown fact into true, so write "not missing and not equal" where th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rekindle.terms.flow import AllOf, AnyOf, Condition, Field, Not, Test
 
@@ -29,6 +29,39 @@ def matches(condition: Condition | None, facts: Facts) -> bool:
     if isinstance(condition, Not):
         return not matches(condition.of, facts)
     return _holds(condition, facts.get(condition.field))
+
+
+def facts_of(
+    *,
+    stage: str,
+    currency: str | None,
+    total_cents: int,
+    items: Sequence[Mapping[str, object]],
+    cart_facts: Mapping[str, object],
+    country: str = "",
+    locale: str = "",
+    order_count: int | None = None,
+    clicked: bool | None = None,
+) -> dict[Field, object]:
+    """What conditions may ask, out of a cart and its shopper. ``items``: lines as stored, ``cart_facts``: behaviour.
+
+    >>> facts_of(stage="cart", currency="EUR", total_cents=5, items=[], cart_facts={})[Field.STAGE]
+    'cart'
+    """
+    quantities = [item.get("quantity") for item in items]
+    return {
+        Field.STAGE: stage,
+        Field.CURRENCY: currency,
+        Field.TOTAL_CENTS: total_cents,
+        Field.ITEM_COUNT: sum(q for q in quantities if isinstance(q, int)),
+        Field.PRODUCT_KEYS: tuple(item["product_key"] for item in items if "product_key" in item),
+        Field.DEVICE: cart_facts.get("device"),
+        Field.RETURNING: cart_facts.get("returning"),
+        Field.COUNTRY: country,
+        Field.LOCALE: locale,
+        Field.ORDER_COUNT: order_count,
+        Field.CLICKED: clicked,
+    }
 
 
 def first_failure(condition: Condition | None, facts: Facts) -> dict[str, object]:

@@ -1,0 +1,240 @@
+"""Which flow does each newly idle cart enter? The part of `abandon` that reaches into the shoppers' buckets.
+
+Shoppers are locked before their history is read, so that two workers (or an order) never decide about one shopper at
+the same time: one running flow per shopper, and none after a purchase.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from rekindle.engine.books import Books
+from rekindle.engine.context import Context
+from rekindle.lib.ids import epoch_ms, timed_id
+from rekindle.policy.abandonment import Finding
+from rekindle.policy.assignment import HOLDOUT_EXPERIMENT, assign
+from rekindle.policy.enrolling import ActiveFlow, Candidate, Entry, enrolling, flows_between
+from rekindle.policy.entry import Facts, facts_of
+from rekindle.store import abandon as store
+from rekindle.store.abandon import ClaimedCart, LockedShopper, NewEnrolment
+from rekindle.store.database import Connection
+from rekindle.store.decisions import DecisionRow
+from rekindle.terms.cart import Stage
+from rekindle.terms.decision import Question, Verdict, allow, deny
+from rekindle.terms.reasons import Reason
+from rekindle.terms.send import Arm
+from rekindle.terms.shop import ShopSettings
+
+
+@dataclass(slots=True)
+class Found:
+    """One look at a cart. ``is_again``: the cart was abandoned already; ``shop`` None: nobody knows the shop."""
+
+    cart: ClaimedCart
+    shop: ShopSettings | None
+    stage: Stage
+    finding: Finding
+    is_again: bool
+
+    def evidence(self) -> dict[str, object]:
+        """What a person, and the hourly sums, want to know of the cart at this moment."""
+        facts: dict[str, object] = {"stage": self.stage.value, "total_cents": self.cart.total_cents}
+        if self.cart.currency:
+            facts["currency"] = self.cart.currency
+        if self.is_again:
+            facts["again"] = True
+        return facts
+
+
+class Batch(NamedTuple):
+    """One batch of one bucket, decided at one instant."""
+
+    connection: Connection
+    context: Context
+    books: Books
+    bucket: int
+    now: datetime
+
+
+class _Case(NamedTuple):
+    """A look that some flows may take, with those flows."""
+
+    look: Found
+    shop: ShopSettings
+    flows: tuple[ActiveFlow, ...]
+
+
+class _Outcome(NamedTuple):
+    """What was decided about a case; ``run`` when it enters a flow."""
+
+    case: _Case
+    verdict: Verdict
+    run: NewEnrolment | None
+
+
+def enrol(batch: Batch, looks: Sequence[Found]) -> tuple[list[DecisionRow], int]:
+    """Decide about abandoned carts and add the runs; returns the decisions and the number of runs."""
+    cases = _cases(batch.books, looks)
+    people = _People(batch.connection, cases)
+    facts = _entry_facts(batch, cases, people)
+    outcomes = [_outcome(batch, case, people, facts.get(case.look.cart.id, {})) for case in cases]
+    outcomes = _without_repeats(batch.connection, outcomes)
+    store.add_enrolments(batch.connection, [outcome.run for outcome in outcomes if outcome.run is not None])
+    decisions = [row for outcome in outcomes for row in _decided(batch, outcome)]
+    return decisions, sum(1 for outcome in outcomes if outcome.run is not None)
+
+
+def _cases(books: Books, looks: Sequence[Found]) -> list[_Case]:
+    """Looks with the flows that each of them concerns; a later look that concerns none asks nothing."""
+    chosen: dict[tuple[int, Stage, int, int], tuple[ActiveFlow, ...]] = {}
+    cases = []
+    for look in looks:
+        shop, stage, finding = look.shop, look.stage, look.finding
+        if shop is None:
+            continue
+        passed = bisect_right(books.idle_rules(shop, stage).idle_s, finding.until_s)
+        key = (shop.id, stage, finding.from_s, passed)
+        flows = chosen.get(key)
+        if flows is None:
+            flows = chosen[key] = flows_between(books.flows_of(shop.id), shop, stage, finding.from_s, finding.until_s)
+        if flows or not look.is_again:
+            cases.append(_Case(look, shop, flows))
+    return cases
+
+
+class _People:
+    """The shoppers of a batch: locked, with their runs, to which the runs of this batch are added."""
+
+    def __init__(self, connection: Connection, cases: Sequence[_Case]) -> None:
+        self.shoppers: dict[UUID, LockedShopper] = {}
+        self.history: dict[UUID, list[Entry]] = {}
+        by_bucket: dict[int, set[UUID]] = defaultdict(set)
+        for case in cases:
+            cart = case.look.cart
+            if case.flows and cart.shopper_id is not None and cart.shopper_bucket is not None:
+                by_bucket[cart.shopper_bucket].add(cart.shopper_id)
+        for bucket in sorted(by_bucket):
+            self.shoppers |= store.lock_shoppers(connection, bucket, by_bucket[bucket])
+            for shopper_id, runs in store.enrolments_of_shoppers(connection, bucket, by_bucket[bucket]).items():
+                self.history[shopper_id] = [Entry(*run[1:]) for run in runs]
+
+    def add(self, run: NewEnrolment) -> None:
+        entry = Entry(run.flow_id, run.cart_id, run.abandoned_at, run.entered_at, is_running=True)
+        self.history.setdefault(run.shopper_id, []).append(entry)
+
+
+def _entry_facts(batch: Batch, cases: Sequence[_Case], people: _People) -> Mapping[UUID, Facts]:
+    """What the entry filters ask, by cart; read only for shops that have such filters."""
+    asking = [case for case in cases if case.flows and batch.books.entry_fields(case.shop.id)]
+    if not asking:
+        return {}
+    stored = store.entry_filter_facts(batch.connection, batch.bucket, [case.look.cart.id for case in asking])
+    facts = {}
+    for case in asking:
+        cart = case.look.cart
+        items, cart_facts = stored.get(cart.id, ([], {}))
+        shopper = people.shoppers.get(cart.shopper_id) if cart.shopper_id else None
+        facts[cart.id] = facts_of(
+            stage=cart.stage,
+            currency=cart.currency,
+            total_cents=cart.total_cents,
+            items=items,
+            cart_facts=cart_facts,
+            country=shopper.country if shopper else "",
+            locale=shopper.locale if shopper else "",
+            order_count=shopper.order_count if shopper else None,
+        )
+    return facts
+
+
+def _outcome(batch: Batch, case: _Case, people: _People, facts: Facts) -> _Outcome:
+    cart = case.look.cart
+    shopper = people.shoppers.get(cart.shopper_id) if cart.shopper_id is not None else None
+    candidate = Candidate(
+        cart.id,
+        case.look.stage,
+        cart.touched_at,
+        shopper.id if shopper else None,
+        shopper.last_order_at if shopper else None,
+        shopper is not None and shopper.erased_at is not None,
+    )
+    history = people.history.get(shopper.id, ()) if shopper else ()
+    answer = enrolling(candidate, shop=case.shop, flows=case.flows, history=history, facts=facts, now=batch.now)
+    if answer.flow is None or answer.abandoned_at is None:
+        return _Outcome(case, answer.verdict, None)
+    run = _run(batch, case, answer.flow, answer.abandoned_at)
+    people.add(run)
+    return _Outcome(case, answer.verdict, run)
+
+
+def _run(batch: Batch, case: _Case, flow: ActiveFlow, abandoned_at: datetime) -> NewEnrolment:
+    """The run that begins here: its arm is drawn now, before anyone knows whether the shopper can be reached."""
+    cart, shop = case.look.cart, case.shop
+    assert cart.shopper_id is not None and cart.shopper_bucket is not None  # noqa: PT018 (one fact)
+    drawn = assign(batch.context.hash_key, shop.id, str(cart.shopper_id), shop.holdout_rate)
+    enrolment_id = timed_id(abandoned_at, f"{flow.id}:{cart.id}:{epoch_ms(abandoned_at)}".encode())
+    return NewEnrolment(
+        bucket=cart.shopper_bucket,
+        id=enrolment_id,
+        exposure_id=timed_id(abandoned_at, HOLDOUT_EXPERIMENT.encode() + enrolment_id.bytes),
+        shop_id=shop.id,
+        flow_id=flow.id,
+        flow_version_id=flow.version_id,
+        cart_bucket=batch.bucket,
+        cart_id=cart.id,
+        shopper_id=cart.shopper_id,
+        arm=drawn.arm.value,
+        probability=drawn.probability,
+        step=flow.route.first,
+        due_at=abandoned_at + timedelta(seconds=flow.route.first_wait_s),
+        abandoned_at=abandoned_at,
+        entered_at=batch.now,
+    )
+
+
+def _without_repeats(connection: Connection, outcomes: list[_Outcome]) -> list[_Outcome]:
+    """Refuse runs that exist already: a cart that belonged to another shopper may have been here before."""
+    by_bucket: dict[int, list[UUID]] = defaultdict(list)
+    for outcome in outcomes:
+        if outcome.run is not None:
+            by_bucket[outcome.run.bucket].append(outcome.run.id)
+    known: set[UUID] = set()
+    for bucket in sorted(by_bucket):
+        known |= store.existing_enrolments(connection, bucket, by_bucket[bucket])
+    if not known:
+        return outcomes
+    return [
+        outcome._replace(verdict=deny(Reason.ALREADY_ENROLLED), run=None)
+        if outcome.run is not None and outcome.run.id in known
+        else outcome
+        for outcome in outcomes
+    ]
+
+
+def _decided(batch: Batch, outcome: _Outcome) -> list[DecisionRow]:
+    """The decision about the cart; for the held out also the draw, which is why they will get nothing."""
+    case, verdict, run = outcome
+    cart = case.look.cart
+    evidence = {**case.look.evidence(), **verdict.evidence}
+    if run is not None:
+        evidence["arm"] = run.arm
+    row = DecisionRow(
+        bucket=batch.bucket,
+        shop_id=cart.shop_id,
+        at=batch.now,
+        question=Question.ABANDON,
+        verdict=Verdict(outcome=verdict.outcome, reason=verdict.reason, evidence=evidence),
+        cart_id=cart.id,
+        shopper_id=cart.shopper_id,
+        enrolment_id=run.id if run else None,
+    )
+    if run is None or run.arm != Arm.HOLDOUT.value:
+        return [row]
+    draw = allow(Reason.ASSIGNED_HOLDOUT, probability=run.probability)
+    return [row, replace(row, question=Question.ASSIGN, verdict=draw)]

@@ -1,0 +1,195 @@
+"""How are idle carts claimed and their findings written? One statement per batch and kind, nothing per cart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from rekindle.store.copying import NULL, array_literal, copy_lines, id_cell, instant_cell
+from rekindle.store.database import Connection
+from rekindle.store.statements import sql
+
+
+class ClaimedCart(NamedTuple):
+    """A locked cart whose timer rang; states and stages as stored."""
+
+    id: UUID
+    shop_id: int
+    state: str
+    stage: str
+    created_at: datetime
+    touched_at: datetime
+    check_at: datetime
+    shopper_bucket: int | None
+    shopper_id: UUID | None
+    visitor_key: str | None
+    is_empty: bool
+    currency: str | None
+    total_cents: int
+
+
+class LockedShopper(NamedTuple):
+    """What enrolling asks of a shopper, read under the shopper's lock."""
+
+    id: UUID
+    country: str
+    locale: str
+    order_count: int
+    last_order_at: datetime | None
+    erased_at: datetime | None
+
+
+class PastEnrolment(NamedTuple):
+    """One run of a shopper, over or running."""
+
+    shopper_id: UUID
+    flow_id: int
+    cart_id: UUID
+    abandoned_at: datetime
+    entered_at: datetime
+    is_running: bool
+
+
+class CartChange(NamedTuple):
+    """What many carts have in common after a look. Seconds count from each cart's last activity.
+
+    ``abandoned_s`` None: keeps its abandoned_at; ``check_s`` None: the timer stops.
+    """
+
+    state: str
+    abandoned_s: int | None
+    check_s: int | None
+    closed_at: datetime | None
+
+
+class NewEnrolment(NamedTuple):
+    """A run to add, with its holdout assignment (``probability``: of the drawn arm)."""
+
+    bucket: int
+    id: UUID
+    exposure_id: UUID
+    shop_id: int
+    flow_id: int
+    flow_version_id: int
+    cart_bucket: int
+    cart_id: UUID
+    shopper_id: UUID
+    arm: str
+    probability: float
+    step: str
+    due_at: datetime
+    abandoned_at: datetime
+    entered_at: datetime
+
+
+class EndedEnrolment(NamedTuple):
+    """A run that was ended, for its decision."""
+
+    id: UUID
+    shop_id: int
+    cart_id: UUID
+    shopper_id: UUID
+    step: str | None
+
+
+def claim_idle_carts(connection: Connection, bucket: int, now: datetime, limit: int) -> list[ClaimedCart]:
+    """Lock the carts of a bucket whose timer rang; call inside a transaction."""
+    with connection.cursor(binary=True) as cursor:
+        cursor.execute(sql("claim_idle_carts"), {"bucket": bucket, "now": now, "limit": limit})
+        return [ClaimedCart._make(row) for row in cursor]
+
+
+def entry_filter_facts(
+    connection: Connection, bucket: int, ids: Sequence[UUID]
+) -> dict[UUID, tuple[list[dict[str, Any]], dict[str, Any]]]:
+    """Items and facts of carts, by id."""
+    rows = connection.execute(sql("carts_for_entry_filters"), {"bucket": bucket, "ids": array_literal(ids)})
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def carts_of_visitors(connection: Connection, bucket: int, ids: Sequence[UUID]) -> dict[UUID, tuple[int, UUID]]:
+    """Visitor id -> bucket and id of the latest cart."""
+    rows = connection.execute(sql("carts_of_visitors"), {"bucket": bucket, "ids": array_literal(ids)})
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def activity_of_carts(connection: Connection, bucket: int, ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    rows = connection.execute(sql("activity_of_carts"), {"bucket": bucket, "ids": array_literal(ids)})
+    return dict(rows.fetchall())
+
+
+def lock_shoppers(connection: Connection, bucket: int, ids: Iterable[UUID]) -> dict[UUID, LockedShopper]:
+    """Lock the shoppers in id order; those that do not exist are missing from the answer."""
+    parameters = {"bucket": bucket, "ids": array_literal(sorted(ids))}
+    with connection.cursor(binary=True) as cursor:
+        cursor.execute(sql("lock_shoppers_to_enrol"), parameters)
+        return {row[0]: LockedShopper._make(row) for row in cursor}
+
+
+def enrolments_of_shoppers(
+    connection: Connection, bucket: int, ids: Iterable[UUID]
+) -> Mapping[UUID, list[PastEnrolment]]:
+    """All runs of these shoppers, by shopper; call after `lock_shoppers`."""
+    found: dict[UUID, list[PastEnrolment]] = {}
+    with connection.cursor(binary=True) as cursor:
+        cursor.execute(sql("enrolments_of_shoppers"), {"bucket": bucket, "ids": array_literal(list(ids))})
+        for row in cursor:
+            found.setdefault(row[0], []).append(PastEnrolment._make(row))
+    return found
+
+
+def existing_enrolments(connection: Connection, bucket: int, ids: Sequence[UUID]) -> set[UUID]:
+    rows = connection.execute(sql("existing_enrolments"), {"bucket": bucket, "ids": array_literal(ids)})
+    return {row[0] for row in rows}
+
+
+def settle_carts(connection: Connection, bucket: int, ids: Sequence[UUID], change: CartChange) -> None:
+    """Write one finding to all carts that share it."""
+    connection.execute(
+        sql("settle_idle_carts"),
+        {
+            "bucket": bucket,
+            "ids": array_literal(ids),
+            "state": change.state,
+            "abandoned_after": _span(change.abandoned_s),
+            "check_after": _span(change.check_s),
+            "closed_at": change.closed_at,
+        },
+    )
+
+
+def end_enrolments_of_carts(
+    connection: Connection, bucket: int, ids: Sequence[UUID], reason: str, now: datetime
+) -> list[EndedEnrolment]:
+    """End the waiting runs of these carts in a shopper's bucket."""
+    parameters = {"bucket": bucket, "ids": array_literal(ids), "reason": reason, "now": now}
+    rows = connection.execute(sql("end_enrolments_of_carts"), parameters).fetchall()
+    return [EndedEnrolment(*row) for row in rows]
+
+
+def add_enrolments(connection: Connection, rows: Sequence[NewEnrolment]) -> None:
+    """Add runs and their holdout assignments."""
+    copy_lines(connection, sql("copy_enrolments"), [_enrolment_line(row) for row in rows])
+    copy_lines(connection, sql("copy_exposures"), [_exposure_line(row) for row in rows])
+
+
+def _enrolment_line(row: NewEnrolment) -> str:
+    abandoned_at = row.abandoned_at.isoformat()
+    return (
+        f"{row.bucket}\t{row.id}\t{row.shop_id}\t{row.flow_id}\t{row.flow_version_id}\t{row.cart_bucket}\t{row.cart_id}"
+        f"\t{row.shopper_id}\t{row.arm}\twaiting\t{NULL}\t{id_cell(row.step)}\t{instant_cell(row.due_at)}"
+        f"\t{abandoned_at}\t{row.entered_at.isoformat()}\t{abandoned_at}\t{NULL}"
+    )
+
+
+def _exposure_line(row: NewEnrolment) -> str:
+    return (
+        f"{row.bucket}\t{row.exposure_id}\t{row.shop_id}\tholdout\t{row.arm}\t{row.probability}"
+        f"\t{row.entered_at.isoformat()}\t{row.shopper_id}\t{row.id}\t{row.cart_id}"
+    )
+
+
+def _span(seconds: int | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)

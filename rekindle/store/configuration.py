@@ -1,0 +1,154 @@
+"""What have people configured? Flows, templates and provider accounts: small plain tables, read whole or by key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from rekindle.store.copying import array_literal
+from rekindle.store.database import Connection
+from rekindle.store.statements import sql
+
+
+class ActiveFlowRow(NamedTuple):
+    """A flow that is switched on. ``definition`` is JSON text."""
+
+    shop_id: int
+    flow_id: int
+    key: str
+    priority: int
+    activated_at: datetime
+    version_id: int
+    definition: str
+
+
+class FlowVersionRow(NamedTuple):
+    """One definition; ``key`` is its flow's."""
+
+    version_id: int
+    flow_id: int
+    key: str
+    definition: str
+
+
+class PublishedTemplate(NamedTuple):
+    """What a template key leads to now."""
+
+    shop_id: int
+    key: str
+    channel: str
+    version_id: int
+
+
+class TemplateContent(NamedTuple):
+    """One immutable template version: sources in the merge language, ``html`` compiled when it was saved."""
+
+    version_id: int
+    shop_id: int
+    key: str
+    channel: str
+    subject: str
+    preheader: str
+    html: str
+    text: str
+
+
+class ProviderAccountRow(NamedTuple):
+    """A provider account that is switched on; ``secret`` is still sealed."""
+
+    id: int
+    shop_id: int
+    channel: str
+    kind: str
+    name: str
+    options: dict[str, Any]
+    secret: bytes
+    position: int
+    paused_until: datetime | None
+    paused_reason: str
+
+
+class FlowRecord(NamedTuple):
+    """A flow's own row."""
+
+    id: int
+    name: str
+    active_version_id: int | None
+    activated_at: datetime | None
+    priority: int
+
+
+class SavedVersion(NamedTuple):
+    """A stored version of a flow."""
+
+    id: int
+    number: int
+    definition: str
+
+
+def active_flows(connection: Connection) -> list[ActiveFlowRow]:
+    return [ActiveFlowRow(*row) for row in connection.execute(sql("active_flows")).fetchall()]
+
+
+def flow_versions(connection: Connection, ids: Sequence[int]) -> list[FlowVersionRow]:
+    rows = connection.execute(sql("flow_versions_by_id"), {"ids": array_literal(ids)}).fetchall()
+    return [FlowVersionRow(*row) for row in rows]
+
+
+def published_templates(connection: Connection) -> list[PublishedTemplate]:
+    return [PublishedTemplate(*row) for row in connection.execute(sql("published_templates")).fetchall()]
+
+
+def template_content(connection: Connection, version_id: int) -> TemplateContent | None:
+    row = connection.execute(sql("template_version_by_id"), {"id": version_id}).fetchone()
+    return TemplateContent(*row) if row else None
+
+
+def provider_accounts(connection: Connection) -> list[ProviderAccountRow]:
+    rows = connection.execute(sql("provider_accounts_in_use")).fetchall()
+    return [ProviderAccountRow(*row) for row in rows]
+
+
+def lock_flow(connection: Connection, shop_id: int, key: str) -> FlowRecord | None:
+    row = connection.execute(sql("flow_of_shop"), {"shop_id": shop_id, "key": key}).fetchone()
+    return FlowRecord(*row) if row else None
+
+
+def insert_flow(connection: Connection, shop_id: int, key: str, name: str, priority: int) -> int:
+    row = connection.execute(
+        sql("insert_flow"), {"shop_id": shop_id, "key": key, "name": name, "priority": priority}
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def rename_flow(connection: Connection, flow_id: int, name: str, priority: int) -> None:
+    connection.execute(sql("update_flow_labels"), {"id": flow_id, "name": name, "priority": priority})
+
+
+def insert_flow_version(
+    connection: Connection, flow_id: int, definition: bytes, at: datetime, by: str
+) -> tuple[int, int]:
+    """Store a definition; returns its id and number."""
+    row = connection.execute(
+        sql("insert_flow_version"),
+        {"flow_id": flow_id, "definition": definition.decode(), "created_at": at, "created_by": by},
+    ).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def flow_version(connection: Connection, flow_id: int, number: int | None = None) -> SavedVersion | None:
+    """A version by number; the newest without one."""
+    row = connection.execute(sql("flow_version_of_flow"), {"flow_id": flow_id, "number": number}).fetchone()
+    return SavedVersion(*row) if row else None
+
+
+def switch_flow(connection: Connection, flow_id: int, version_id: int | None, activated_at: datetime | None) -> None:
+    connection.execute(sql("switch_flow"), {"id": flow_id, "version_id": version_id, "activated_at": activated_at})
+
+
+def template_channels(connection: Connection, shop_id: int) -> dict[str, str]:
+    """Template key -> channel, of templates that have a published version."""
+    return dict(connection.execute(sql("template_channels_of_shop"), {"shop_id": shop_id}).fetchall())
