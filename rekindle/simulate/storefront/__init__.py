@@ -1,0 +1,1 @@
+"""The demo shop: a small outdoor outfitter whose carts Rekindle brings back."""
