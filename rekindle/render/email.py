@@ -75,7 +75,7 @@ def compile_email(template: EmailTemplate) -> CompiledEmail:
     return CompiledEmail(
         subject=_compiled("subject", template.subject, "text"),
         html=_compiled("html", _with_preheader(template.html, template.preheader), "html"),
-        text=_compiled("text", template.text.strip("\n") or html_to_text(template.html), "text"),
+        text=_compiled("text", template.text if template.text.strip() else html_to_text(template.html), "text"),
     )
 
 

@@ -136,10 +136,10 @@ def mailbox(mail_address: str, name: str, header: str, smtputf8: bool = False) -
     ('"Ada, Countess" <a@b.example>', '=?utf-8?b?Wm/Dqw==?= <a@b.example>')
     """
     spec = address(mail_address, header, smtputf8)
+    _refuse_control(name, header)
     name = name.strip()
     if not name:
         return spec
-    _refuse_control(name, header)
     if _PLAIN_PHRASE.fullmatch(name):
         return f"{name} <{spec}>"
     if name.isascii() and len(name) <= 60 and "=?" not in name:

@@ -113,7 +113,7 @@ def compile_mjml(source: str) -> str:
     if inline.strip():
         html = _inlined(html, inline, hidden)
     if (lost := hidden.lost(html)) is not None:
-        raise TemplateError(lost.line, f"{lost.raw[:40]!r} would be lost: put it inside mj-raw, mj-text or mj-table")
+        raise TemplateError(lost.line, f"{lost.raw[:40]!r} would be lost: no MJML attribute or part of this name")
     return hidden.show(html if "<pre" in html else _INDENT.sub("\n", html))
 
 
@@ -121,6 +121,9 @@ def _inlined(html: str, css: str, hidden: Hidden) -> str:
     """Apply the author's inline styles. Words between table rows travel as comments, else HTML rules move them out."""
     word = re.compile(rf"(<[^<>]*>)|({hidden.stem}\d+x)")
     guarded = word.sub(lambda found: found[1] or f"<!--{found[2]}-->", html)
+    # HTML rules put the first row into a <tbody> of its own, behind the tag that begins the loop: begin it before
+    rows = re.compile(rf"(<table\b[^>]*>\s*)((?:<!--{hidden.stem}\d+x-->\s*)+)(?=<tr\b)")
+    guarded = rows.sub(r"\1<tbody>\2", guarded)
     inliner = css_inline.CSSInliner(
         inline_style_tags=False, keep_style_tags=True, load_remote_stylesheets=False, extra_css=hidden.show(css)
     )
@@ -131,12 +134,14 @@ def _inlined(html: str, css: str, hidden: Hidden) -> str:
 
 
 def _reason(message: str) -> str:
+    if "unexpected token" in message:
+        return "text or a merge tag cannot stand here; use mj-raw"
     return re.split(r" in root template| at position", message, maxsplit=1)[0][:120]
 
 
 def _line_of(text: str, message: str) -> int:
     """The compiler tells a byte range ``at position 16:26``."""
-    found = re.search(r"position (\d+)", message)
+    found = re.search(r"position \d+:(\d+)", message)
     return text.encode()[: int(found[1])].count(b"\n") + 1 if found else text.count("\n") + 1
 
 

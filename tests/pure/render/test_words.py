@@ -111,7 +111,21 @@ def test_what_is_no_date_is_refused(text: str) -> None:
 def test_polish_has_three_forms_and_french_a_singular_zero() -> None:
     forms = ("# koszyk", "# koszyki", "# koszyków")
     got = [plural(n, "pl", *forms).split()[1] for n in (0, 1, 2, 4, 5, 11, 12, 14, 21, 22, 25, 112, 122)]
-    assert got == "koszyków koszyk koszyki koszyki koszyków koszyków koszyków koszyków koszyków koszyki koszyków koszyków koszyki".split()
+    assert got == [
+        "koszyków",
+        "koszyk",
+        "koszyki",
+        "koszyki",
+        "koszyków",
+        "koszyków",
+        "koszyków",
+        "koszyków",
+        "koszyków",
+        "koszyki",
+        "koszyków",
+        "koszyków",
+        "koszyki",
+    ]
     assert [plural(n, "fr-CA", "# jour", "# jours") for n in (0, 1, 2)] == ["0 jour", "1 jour", "2 jours"]
     assert [plural(n, "de", "# Tag", "# Tage") for n in (0, 1, 2)] == ["0 Tage", "1 Tag", "2 Tage"]
 
