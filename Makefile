@@ -9,6 +9,7 @@ BIN := .venv/bin
 DEVELOPMENT := env -u DATABASE_URL -u DATABASE_URL_FILE REKINDLE_DEBUG=1
 PYTEST := $(DEVELOPMENT) REKINDLE_CHROMIUM="$$($(PYTHON) scripts/find_chromium.py --install)" \
 	$(BIN)/pytest -n $(JOBS) --dist worksteal
+SOURCES := rekindle tests scripts bench
 COVERED = --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 .DEFAULT_GOAL := help
@@ -55,17 +56,19 @@ check: setup-dev ## all that a change must pass: lint, types, contracts, tests w
 	if [ -n "$$failed" ]; then echo "make check: failed:$$failed"; exit 1; fi
 
 lint: setup-dev ## format, ruff, import contracts, our own lints, migrations, generated docs
-	@$(BIN)/ruff format --check --quiet .
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/lint-imports
-	@$(BIN)/python -m scripts.lints.python_rules
-	@$(DEVELOPMENT) $(BIN)/python -m scripts.lints.sql_files
-	@$(DEVELOPMENT) REKINDLE_HOME=.rekindle/test $(BIN)/rekindle makemigrations --check --dry-run
-	@$(DEVELOPMENT) $(BIN)/python -m scripts.reference --check
+	@failed=; also() { "$$@" || failed=yes; }; \
+	also $(BIN)/ruff format --check --quiet $(SOURCES); \
+	also $(BIN)/ruff check --quiet $(SOURCES); \
+	also $(BIN)/lint-imports; \
+	also $(BIN)/python -m scripts.lints.python_rules; \
+	also $(DEVELOPMENT) $(BIN)/python -m scripts.lints.sql_files; \
+	also $(DEVELOPMENT) REKINDLE_HOME=.rekindle/test $(BIN)/rekindle makemigrations --check --dry-run; \
+	also $(DEVELOPMENT) $(BIN)/python -m scripts.reference --check; \
+	test -z "$$failed"
 
 fix: setup-dev ## mend what ruff can mend, rewrite the generated docs
-	@$(BIN)/ruff check --quiet --fix . || true
-	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix $(SOURCES) || true
+	@$(BIN)/ruff format --quiet $(SOURCES)
 	@$(DEVELOPMENT) $(BIN)/python -m scripts.reference
 
 types: setup-dev ## mypy --strict

@@ -18,6 +18,8 @@ def main() -> int:
         print("No Node that is new enough was found; run make setup.", file=sys.stderr)
         return 1
     environ = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    if not sys.stdout.isatty():
+        environ["NO_COLOR"] = "1"
     return subprocess.run([npm, *sys.argv[1:]], cwd=setup.FRONTEND, env=environ, check=False).returncode
 
 
