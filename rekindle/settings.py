@@ -58,6 +58,7 @@ def _secret(name: str) -> str:
 DEBUG = _flag("DEBUG", default=False)
 #: Signs sessions and forms.
 SECRET_KEY = _secret("SECRET_KEY")
+#: Earlier signing keys that are still accepted, comma-separated.
 SECRET_KEY_FALLBACKS = [key for key in _text("SECRET_KEY_FALLBACKS").split(",") if key]
 #: Keys the hashes of addresses and the draw of the holdout. Losing it loses every suppression: back it up.
 HASH_KEY = _secret("HASH_KEY").encode()
@@ -164,6 +165,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if _TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _TLS
+#: Set when a proxy in front ends TLS and says so in X-Forwarded-Proto.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _flag("BEHIND_TLS_PROXY", default=False) else None
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000

@@ -113,18 +113,13 @@ def statements() -> str:
 
 
 def commands() -> str:
-    from rekindle.commands import cli
+    from rekindle.commands.cli import discover, parser_of
 
-    found = cli.discover()
-    lines = ["# Commands", "", MADE, "```", cli.overview(found), "```", ""]
-    for name in found:
-        lines += [f"## rekindle {name}", "", "```", help_text(cli.parser_of(name)), "```", ""]
-    return "\n".join(lines)
-
-
-def help_text(parser: argparse.ArgumentParser) -> str:
     os.environ["COLUMNS"] = "100"
-    return parser.format_help().strip()
+    lines = ["# Commands", "", MADE, "Besides these, Django's own: see `rekindle --help`.", ""]
+    for name in discover():
+        lines += [f"## rekindle {name}", "", "```", parser_of(name).format_help().strip(), "```", ""]
+    return "\n".join(lines)
 
 
 GENERATED = {"reasons": reasons, "states": states, "settings": settings, "sql": statements, "commands": commands}
