@@ -189,5 +189,5 @@ class _Check(HTMLParser):
         for name, value in attrs:
             if name.startswith("on"):
                 raise TemplateError(line, f"{name}= is not possible in an e-mail")
-            if name in _LINKS and _UNSAFE_LINK.match(value or ""):
+            if name in _LINKS and _UNSAFE_LINK.match("".join((value or "").split())):
                 raise TemplateError(line, f"{name}= must be an http or https address")

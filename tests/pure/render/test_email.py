@@ -29,7 +29,7 @@ from rekindle.render.facts import (
     ShopperFacts,
     build_facts,
 )
-from rekindle.render.lint import Required, lint_email, required_of
+from rekindle.render.lint import Required, lint_before_send, lint_email, required_of
 from rekindle.render.locales import LANGUAGES
 from rekindle.render.mjml import compile_mjml
 from rekindle.render.plain import Facts, plain_facts
@@ -68,7 +68,7 @@ def test_the_default_letter_is_fit_to_leave(step: int, language: str) -> None:
         facts(items=30, locale=language, shop=replace(SAMPLE_SHOP, logo_url="", support_email="")),
     ):
         letter = render_email(compiled, given)
-        assert lint_email(letter, required_of(given), thorough=True) == ()
+        assert lint_email(letter, required_of(given)) == ()
         assert "\n" not in letter.subject
         assert len(letter.html) < 102 * 1024
         assert f'lang="{language}"' in letter.html
@@ -281,14 +281,30 @@ NEEDS = Required(
     ],
 )
 def test_the_lint_finds_each_fault_alone(changes: dict[str, str], code: str) -> None:
-    found = {finding.code for finding in lint_email(replace(GOOD, **changes), NEEDS, thorough=True)}
+    found = {finding.code for finding in lint_email(replace(GOOD, **changes), NEEDS)}
     assert code in found
     assert found <= {code, "sender_missing", "address_missing"} if code == "text_missing" else found == {code}
 
 
+def test_what_varies_between_letters_is_looked_at_before_each_send() -> None:
+    assert lint_before_send(GOOD, NEEDS) == ()
+    assert [finding.code for finding in lint_before_send(replace(GOOD, text=GOOD.text + "{{ x"), NEEDS)] == [
+        "leftover_tag"
+    ]
+    codes = [finding.code for finding in lint_before_send(RenderedEmail("", "", ""), NEEDS)]
+    assert codes == [
+        "subject_missing",
+        "text_missing",
+        "recover_missing",
+        "unsubscribe_missing",
+        "sender_missing",
+        "address_missing",
+    ]
+
+
 def test_a_good_letter_has_no_findings_even_with_data_in_its_words() -> None:
     html = GOOD.html + "<p>Big data: a book. javascript: the good parts</p>"
-    assert lint_email(replace(GOOD, html=html), NEEDS, thorough=True) == ()
+    assert lint_email(replace(GOOD, html=html), NEEDS) == ()
 
 
 def test_missing_requirements_are_errors_not_free_passes() -> None:
@@ -299,7 +315,7 @@ def test_missing_requirements_are_errors_not_free_passes() -> None:
 
 def test_authors_are_warned_of_clipping_relative_links_and_pictures_without_alt() -> None:
     html = GOOD.html + '<img src="/a.png"><a href="/x">y</a>' + "x" * 105_000
-    found = lint_email(replace(GOOD, html=html), NEEDS, thorough=True)
+    found = lint_email(replace(GOOD, html=html), NEEDS)
     assert [(finding.severity, finding.code) for finding in found] == [
         ("warning", "relative_link"),
         ("warning", "alt_missing"),
