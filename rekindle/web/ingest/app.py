@@ -1,0 +1,226 @@
+"""What happens to a request with events? Body -> envelope -> shop -> events -> one commit -> answer.
+
+Every step but the wait for the commit is a plain function, so that the blocking entrance (`accept`, one thread per
+request) and the event loop's (`accept_async`, thousands at once) are the same few lines. Nothing is acknowledged
+before its commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import psycopg
+
+from rekindle.lib.clock import Clock
+from rekindle.terms.event import ShopEvent
+from rekindle.terms.shop import ShopSettings
+from rekindle.web import metrics
+from rekindle.web.http import Answer, Request
+from rekindle.web.ingest.answers import Outcome, Refusal, compatible_answer, preflight, refused, strict_answer
+from rekindle.web.ingest.body import check_head, decoded, too_large
+from rekindle.web.ingest.envelope import Envelope, open_batch, open_event, open_single
+from rekindle.web.ingest.keys import WriteKeys, told_key
+from rekindle.web.ingest.limits import MAX_BODY
+from rekindle.web.ingest.moments import skew_of
+from rekindle.web.ingest.problem import EventError, Findings, RequestError
+from rekindle.web.ingest.rate import RateLimit
+from rekindle.web.ingest.segment import Arrival, read_event
+from rekindle.web.ingest.shapes import Message
+from rekindle.web.ingest.values import read_text
+from rekindle.web.ingest.writer import Job, NotStored, Result, Writer
+
+TIMEOUT_S = 30.0  #: how long a request waits for its commit
+RETRY_S = 5  #: what a sender is told to wait when the database is away
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """``single`` names the type of the one event that is the body; a batch has none."""
+
+    single: str = ""
+    strict: bool = False
+
+
+ENDPOINTS = {
+    "/v1/batch": Endpoint(),
+    "/v1/events": Endpoint(strict=True),
+    **{f"/v1/{kind}": Endpoint(single=kind) for kind in ("track", "identify", "page", "screen", "alias", "group")},
+}
+
+
+@dataclass(slots=True)
+class Parcel:
+    """The events of one request, read: those to store with their positions, and what was wrong with others."""
+
+    events: list[ShopEvent] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+class Intake:
+    """The ingest endpoints over a writer, the write keys and a clock."""
+
+    def __init__(self, *, writer: Writer, keys: WriteKeys, clock: Clock, rate: RateLimit) -> None:
+        self._writer = writer
+        self._keys = keys
+        self._clock = clock
+        self._rate = rate
+
+    # --- the two entrances
+
+    def accept(self, request: Request) -> Answer:
+        """Answer a request, blocking this thread until its events are committed."""
+        endpoint, answer = self._open_door(request)
+        if endpoint is None:
+            return answer
+        try:
+            check_head(request)
+            raw = request.read(MAX_BODY)
+            if raw is None:
+                raise too_large()
+            began = time.perf_counter()
+            envelope = self._unpack(endpoint, request, raw)
+            shop = self._shop_of(self._keys.find(self._key(request, envelope)))
+        except RequestError as error:
+            return _turned_away(error)
+        except psycopg.OperationalError:
+            return _turned_away(_away())
+        parcel = self._read(endpoint, request, envelope, shop)
+        if not parcel.events:
+            return _finish(endpoint, parcel, None, began)
+        job = Job(shop, parcel.events)
+        if not self._writer.submit(job):
+            return _turned_away(_away())
+        return _finish(endpoint, parcel, job.wait(TIMEOUT_S), began)
+
+    async def accept_async(self, request: Request, read: Callable[[int], Awaitable[bytes | None]]) -> Answer:
+        """The same on an event loop; ``read(limit)`` gives the body, or None when it is longer."""
+        endpoint, answer = self._open_door(request)
+        if endpoint is None:
+            return answer
+        loop = asyncio.get_running_loop()
+        try:
+            check_head(request)
+            raw = await read(MAX_BODY)
+            if raw is None:
+                raise too_large()
+            began = time.perf_counter()
+            envelope = self._unpack(endpoint, request, raw)
+            key = self._key(request, envelope)
+            fresh, found = self._keys.remembered(key)
+            if not fresh:
+                found = await loop.run_in_executor(None, self._keys.find, key)
+            shop = self._shop_of(found)
+        except RequestError as error:
+            return _turned_away(error)
+        except psycopg.OperationalError:
+            return _turned_away(_away())
+        parcel = self._read(endpoint, request, envelope, shop)
+        if not parcel.events:
+            return _finish(endpoint, parcel, None, began)
+        job = Job(shop, parcel.events)
+        job.future = loop.create_future()
+        if not self._writer.submit(job):
+            return _turned_away(_away())
+        done, _ = await asyncio.wait((job.future,), timeout=TIMEOUT_S)
+        return _finish(endpoint, parcel, job.future.result() if done else NotStored(again=True), began)
+
+    # --- the steps
+
+    def _open_door(self, request: Request) -> tuple[Endpoint | None, Answer]:
+        """The endpoint a request may go on to, or else its answer."""
+        endpoint = ENDPOINTS.get(request.path.rstrip("/") or "/")
+        if endpoint is None:
+            return None, refused(404, "there is no such endpoint; events go to /v1/batch or /v1/events")
+        if request.method == "OPTIONS":
+            return None, preflight()
+        if request.method != "POST":
+            return None, refused(405, "events are sent with POST")
+        return endpoint, preflight()
+
+    def _unpack(self, endpoint: Endpoint, request: Request, raw: bytes) -> Envelope:
+        body = decoded(raw, request.header("content-encoding"))
+        return open_single(body) if endpoint.single else open_batch(body)
+
+    def _key(self, request: Request, envelope: Envelope) -> str:
+        key = told_key(request.header("authorization"), envelope.write_key)
+        if key is None:
+            raise RequestError(401, "a write key is needed: as Basic user name, or as writeKey in the body")
+        wait_s = self._rate.wait_s(key, request.remote)
+        if wait_s:
+            raise RequestError(429, "too many requests from this address with this key", retry_after_s=wait_s)
+        return key
+
+    def _shop_of(self, found: ShopSettings | None) -> ShopSettings:
+        if found is None:
+            raise RequestError(401, "no shop has this write key")
+        return found
+
+    def _read(self, endpoint: Endpoint, request: Request, envelope: Envelope, shop: ShopSettings) -> Parcel:
+        """Read every event; one that is refused never harms the others."""
+        received_at = self._clock.now()
+        arrival = Arrival(
+            shop=shop,
+            received_at=received_at,
+            skew=skew_of(envelope.sent_at, received_at),
+            gpc=request.header("sec-gpc") == "1",
+        )
+        parcel = Parcel()
+        findings = Findings()
+        for index, raw in enumerate(envelope.events):
+            message: Message | None = None
+            try:
+                message = open_event(raw)
+                event = read_event(message, arrival, findings, implied_type=endpoint.single)
+            except EventError as error:
+                findings.found.append(error)
+                parcel.refusals += _refusals(index, message, findings, kept=False)
+                findings = Findings()
+                continue
+            if findings.found:
+                parcel.refusals += _refusals(index, message, findings, kept=not endpoint.strict)
+                findings = Findings()
+                if endpoint.strict:
+                    continue
+            parcel.events.append(event)
+            parcel.positions.append(index)
+        return parcel
+
+
+def _refusals(index: int, message: Message | None, findings: Findings, *, kept: bool) -> list[Refusal]:
+    key = (read_text(message.messageId, 100) or None) if message is not None else None
+    return [Refusal(index, key, error, kept) for error in findings.found]
+
+
+def _finish(endpoint: Endpoint, parcel: Parcel, result: Result | None, began: float) -> Answer:
+    """Count, and turn what became of the events into the endpoint's answer."""
+    metrics.INGEST_SECONDS.observe(time.perf_counter() - began)
+    outcome = Outcome(len(parcel.events), parcel.refusals)
+    if isinstance(result, NotStored):
+        metrics.FAILED.inc(len(parcel.events))
+        if result.again:
+            return _turned_away(_away())
+        return _turned_away(RequestError(500, "events could not be stored; the operator's log says why"))
+    if result is not None and result.refused:
+        for position, message in result.refused.items():
+            key = parcel.events[position].message_key
+            outcome.refusals.append(Refusal(parcel.positions[position], key, EventError("", message)))
+        outcome.accepted -= len(result.refused)
+        outcome.refusals.sort(key=lambda refusal: refusal.index)
+    if outcome.accepted:
+        metrics.ACCEPTED.inc(outcome.accepted)
+    if outcome.refusals:
+        metrics.REFUSED.inc(len({refusal.index for refusal in outcome.refusals if not refusal.kept}))
+    return strict_answer(outcome) if endpoint.strict else compatible_answer(outcome)
+
+
+def _away() -> RequestError:
+    return RequestError(503, "the database cannot be reached; send the same events again", retry_after_s=RETRY_S)
+
+
+def _turned_away(error: RequestError) -> Answer:
+    metrics.TURNED_AWAY.labels(str(error.status)).inc()
+    return refused(error.status, error.message, retry_after_s=error.retry_after_s)

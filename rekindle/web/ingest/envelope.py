@@ -1,0 +1,126 @@
+"""Which events lie in a body? Taken apart without letting one broken event, or a deep or odd one, harm the others.
+
+What msgspec says of an error names positions and types, never values, and may be told to the sender.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+import msgspec
+
+from rekindle.web.ingest.limits import MAX_DEPTH, MAX_EVENT, MAX_EVENTS
+from rekindle.web.ingest.problem import EventError, RequestError
+from rekindle.web.ingest.shapes import Message, message_of
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_ALL_BUT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_NOT_JSON = (b"NaN", b"Infinity")
+_NOT_A_NUMBER = b"NaN"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """``events`` are one JSON text each, not yet looked into; key and time of sending as they were told."""
+
+    events: list[bytes]
+    write_key: str | None
+    sent_at: str | None
+
+
+class _Batch(msgspec.Struct):
+    batch: list[msgspec.Raw]
+    writeKey: str | None = None  # noqa: N815 - the names are Segment's
+    sentAt: str | None = None  # noqa: N815
+
+
+class _Single(msgspec.Struct):
+    writeKey: str | None = None  # noqa: N815
+    sentAt: str | None = None  # noqa: N815
+
+
+_BATCH = msgspec.json.Decoder(_Batch)
+_SINGLE = msgspec.json.Decoder(_Single)
+
+
+def open_batch(body: bytes) -> Envelope:
+    """A body of `/v1/batch` or `/v1/events`. Raises RequestError when it is not JSON, or no batch."""
+    try:
+        found = _BATCH.decode(body)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        if not any(word in body for word in _NOT_JSON):
+            raise _not_an_envelope(error, '{"batch": [...]}') from None
+        return _open_with_nan(body)
+    return _counted([bytes(raw) for raw in found.batch], found.writeKey, found.sentAt)
+
+
+def open_single(body: bytes) -> Envelope:
+    """A body that is one event. Raises RequestError when it is not a JSON object."""
+    try:
+        found = _SINGLE.decode(body)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise _not_an_envelope(error, "one event") from None
+    return Envelope([body], found.writeKey, found.sentAt)
+
+
+def open_event(raw: bytes) -> Message:
+    """One event, its parts still unread. Raises EventError: too large, too deep, not an object, not storable."""
+    if len(raw) > MAX_EVENT:
+        raise EventError("", f"an event must not exceed {MAX_EVENT} bytes")
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and depth_exceeds(raw, MAX_DEPTH):
+        raise EventError("", f"an event must not nest deeper than {MAX_DEPTH} levels")
+    if b"u0000" in raw and _NUL.search(raw):
+        raise EventError("", "NUL characters are refused")
+    try:
+        return message_of(raw)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        if raw == _NOT_A_NUMBER:
+            raise EventError("", "NaN and Infinity are not JSON numbers") from None
+        raise EventError("", f"not a JSON object: {error}") from None
+
+
+def depth_exceeds(text: bytes, levels: int) -> bool:
+    """Is any value nested deeper than this? Works on broken JSON too, in C speed and without recursion.
+
+    >>> depth_exceeds(b'[[["]]]"]]]', 2), depth_exceeds(b'[["[[["]]', 2)
+    (True, False)
+    """
+    brackets = _STRING.sub(b"", text).translate(None, _ALL_BUT_BRACKETS)
+    for _ in range(levels):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return bool(brackets)
+
+
+def _counted(events: list[bytes], write_key: str | None, sent_at: str | None) -> Envelope:
+    if len(events) > MAX_EVENTS:
+        raise RequestError(413, f"a batch must not exceed {MAX_EVENTS} events")
+    return Envelope(events, write_key, sent_at)
+
+
+def _open_with_nan(body: bytes) -> Envelope:
+    """Some clients write NaN, which is not JSON; the events without it are still good.
+
+    The bad ones are handed on as they are, so that they are refused one by one.
+    """
+    marker = "\ufdd0NaN"  # a noncharacter: in nobody's text
+
+    try:
+        found = json.loads(body, parse_constant=lambda _word: marker)
+        events = found["batch"]
+        texts = [msgspec.json.encode(event) for event in events]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise RequestError(400, 'the body is not valid JSON of the form {"batch": [...]}') from None
+    mark = marker.encode()
+    keys = [found.get(name) if isinstance(found.get(name), str) else None for name in ("writeKey", "sentAt")]
+    return _counted([_NOT_A_NUMBER if mark in text else text for text in texts], keys[0], keys[1])
+
+
+def _not_an_envelope(error: Exception, wanted: str) -> RequestError:
+    if isinstance(error, RecursionError):
+        return RequestError(400, f"the body nests deeper than {MAX_DEPTH} levels")
+    return RequestError(400, f"the body is not valid JSON of the form {wanted}: {error}")
