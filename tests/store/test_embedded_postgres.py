@@ -246,6 +246,19 @@ def test_a_stale_pid_file_that_names_a_living_stranger_does_not_stop_the_start(h
     assert one_value(again.dsn, "SELECT 1") == 1
 
 
+def test_data_that_an_unseen_server_has_open_are_left_alone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = ensure_running(home)
+    record = (place.find_place(home).data / "postmaster.pid").read_text()
+    monkeypatch.setattr(runner, "find_postmaster", lambda _: None)  # as from another container over the same volume
+    monkeypatch.setattr(runner, "see_orphans_out", lambda _: None)
+    monkeypatch.setattr(runner, "LET_GO_SECONDS", 0.2)
+    with pytest.raises(OperatorError, match="another process has the database"):
+        ensure_running(home)
+    monkeypatch.undo()
+    assert (place.find_place(home).data / "postmaster.pid").read_text() == record
+    assert ensure_running(home).pid == server.pid
+
+
 def test_a_server_whose_starter_was_killed_is_used_again_and_then_stopped(home: Path) -> None:
     starter = in_another_process("print(ensure_running(home).pid, flush=True)\ninput()", home)
     pid = int(first_line(starter))
@@ -357,6 +370,21 @@ def test_root_runs_it_as_somebody_else(
     monkeypatch.undo()
     stop(home)
     assert identity.choose_identity(found, place.find_place(home)).identity == choice.identity, "data are a vote"
+
+
+@ROOT_ONLY
+def test_a_folder_that_becomes_private_changes_the_account_and_keeps_the_data(home: Path) -> None:
+    server = ensure_running(home)
+    if place.find_place(home).data.stat().st_uid == os.geteuid():
+        pytest.skip("no other account runs the server here")
+    with psycopg.connect(server.dsn) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    stop(home)
+    home.chmod(0o700)
+    assert one_value(ensure_running(home).dsn, "SELECT answer FROM kept") == 42
+    record = postmaster.find_postmaster(place.find_place(home))
+    assert record is not None
+    assert record.socket_folder == home / "postgres" / "socket"
 
 
 @ROOT_ONLY

@@ -44,8 +44,13 @@ class Identity:
     def switches(self) -> bool:
         return self.uid != os.geteuid()
 
-    def run(self, command: Sequence[str | Path], *, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end as this account, from `/`, with a umask of 077; output is captured."""
+    def run(
+        self, command: Sequence[str | Path], *, timeout: float = 300, keep_open: Sequence[int] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end as this account, from `/`, with a umask of 077; output is captured.
+
+        The files in `keep_open` are inherited, none else.
+        """
         return subprocess.run(
             [*self.prefix, *map(str, command)],
             capture_output=True,
@@ -57,6 +62,7 @@ class Identity:
             cwd="/",
             env=_environment(),
             umask=0o077,
+            pass_fds=keep_open,
             start_new_session=True,
             user=self.uid if self.switches else None,
             group=self.gid if self.switches else None,

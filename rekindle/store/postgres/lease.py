@@ -3,12 +3,16 @@
 Every process that uses it holds a shared file lock for as long as it lives. The kernel drops the lock however the
 process ends, `kill -9` included, so nobody has to keep a list of process ids and no dead process keeps the server up.
 The last one to leave finds that it can have the lock for itself alone, and stops the server.
+
+The server's own processes hold a lock in the same way, inherited from whoever launched it: it tells that somebody has
+the data directory open even where process ids tell nothing, as between two containers that share a volume.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,3 +53,25 @@ def alone(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+@contextmanager
+def data_directory_claimed(path: Path, *, patience_s: float) -> Iterator[int]:
+    """Hold the lock that says the data directory is open; yields its file number, for the server to inherit.
+
+    Raises: TimeoutError when processes of an earlier server, here or in another container, do not let go of it.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise TimeoutError from None
+                time.sleep(0.05)
+        yield file
+    finally:
+        os.close(file)  # what inherited the file keeps the lock

@@ -53,6 +53,10 @@ class Place:
         return self.control / "users.lock"
 
     @property
+    def data_lock(self) -> Path:
+        return self.control / "data.lock"
+
+    @property
     def keep_marker(self) -> Path:
         return self.control / "keep"
 
@@ -105,7 +109,8 @@ def prepare_socket_folder(place: Place, uid: int, gid: int) -> Path:
         folder.mkdir(mode=0o700)
     except FileExistsError:
         found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {uid, os.geteuid()}:
+        shared = folder.parent != place.root
+        if shared and (not stat.S_ISDIR(found.st_mode) or found.st_uid not in {uid, os.geteuid()}):
             folder = Path(tempfile.mkdtemp(prefix="rekindle-", dir=folder.parent))
     folder.chmod(0o700)
     give_to(folder, uid, gid)

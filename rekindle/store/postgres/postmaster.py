@@ -93,18 +93,26 @@ def end(pid: int, place: Place, *, patience_s: float) -> bool:
     return False
 
 
-def clear_leftovers(place: Place) -> None:
-    """After a crash: see the orphans of a dead server out, then remove its stale lock files.
+def see_orphans_out(place: Place) -> None:
+    """Wait until the children of a killed server have ended, as they do by themselves; help them after a while.
 
-    Call only under the start lock and only when `find_postmaster` found none. PostgreSQL clears its lock files itself
-    unless their process id now belongs to another living process: then it would refuse to start forever.
+    Call only under the start lock and only when `find_postmaster` found none.
     """
-    if not _wait_for(lambda: not any(_orphans(place)), 10.0):
-        for number in (signal.SIGQUIT, signal.SIGKILL):
-            for pid in _orphans(place):
-                _signal(pid, number)
-            if _wait_for(lambda: not any(_orphans(place)), 5.0):
-                break
+    if _wait_for(lambda: not any(_orphans(place)), 10.0):
+        return
+    for number in (signal.SIGQUIT, signal.SIGKILL):
+        for pid in _orphans(place):
+            _signal(pid, number)
+        if _wait_for(lambda: not any(_orphans(place)), 5.0):
+            return
+
+
+def remove_stale_records(place: Place) -> None:
+    """Remove the pid and socket files of a dead server; call only when the data directory is known to be closed.
+
+    PostgreSQL clears them itself unless their process id now belongs to another living process: then it would refuse
+    to start forever.
+    """
     record = read_pid_file(place.data)
     (place.data / "postmaster.pid").unlink(missing_ok=True)
     if record is not None and record.socket_folder is not None:

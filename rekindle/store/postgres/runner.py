@@ -23,13 +23,21 @@ from rekindle.store.postgres.binaries import choose_installation, find_installat
 from rekindle.store.postgres.cluster import SUPERUSER, create_data_directory, ensure_role_and_database, socket_url
 from rekindle.store.postgres.configuration import write_configuration
 from rekindle.store.postgres.identity import Choice, choose_identity
-from rekindle.store.postgres.lease import Lease, alone, is_needed
+from rekindle.store.postgres.lease import Lease, alone, data_directory_claimed, is_needed
 from rekindle.store.postgres.place import Place, find_place, give_to, prepare_socket_folder
-from rekindle.store.postgres.postmaster import PidFile, clear_leftovers, end, find_postmaster, wait_until_ready
+from rekindle.store.postgres.postmaster import (
+    PidFile,
+    end,
+    find_postmaster,
+    remove_stale_records,
+    see_orphans_out,
+    wait_until_ready,
+)
 
 READY_SECONDS = 120.0
 ANSWER_SECONDS = 30.0
 STOP_SECONDS = 60.0
+LET_GO_SECONDS = 15.0
 START_ATTEMPTS = 20
 PAUSE_BETWEEN_ATTEMPTS_S = 0.3
 LOG_LIMIT_BYTES = 16 * 1024 * 1024
@@ -210,7 +218,6 @@ def _start(place: Place) -> tuple[PidFile, Place]:
     for attempt in range(START_ATTEMPTS):
         if attempt:
             time.sleep(PAUSE_BETWEEN_ATTEMPTS_S)
-        clear_leftovers(place)
         pid, told = _launch(choice)
         if _wait(pid, place):
             record = find_postmaster(place)
@@ -228,23 +235,36 @@ def _start(place: Place) -> tuple[PidFile, Place]:
 def _launch(choice: Choice) -> tuple[int, int]:
     """Start the server process; returns its process id and how long the log was before."""
     place, identity = choice.place, choice.identity
-    folder = prepare_socket_folder(place, identity.uid, identity.gid)
-    write_configuration(place.settings, socket_folder=folder, cluster_name=place.cluster_name)
-    with contextlib.suppress(FileNotFoundError):
-        if place.log.stat().st_size > LOG_LIMIT_BYTES:
-            place.log.rename(place.log.with_suffix(".log.1"))
-    place.log.touch(mode=0o600)
-    give_to(place.log, identity.uid, identity.gid)
-    told = place.log.stat().st_size
-    answer = identity.run(
-        ["/bin/sh", "-c", LAUNCH, "rekindle-postgres", place.log, choice.installation.postgres, "-D", place.data]
-    )
+    see_orphans_out(place)
+    try:
+        with data_directory_claimed(place.data_lock, patience_s=LET_GO_SECONDS) as lock:
+            remove_stale_records(place)
+            folder = prepare_socket_folder(place, identity.uid, identity.gid)
+            write_configuration(place.settings, socket_folder=folder, cluster_name=place.cluster_name)
+            told = _prepare_log(choice)
+            server = (choice.installation.postgres, "-D", place.data)
+            answer = identity.run(("/bin/sh", "-c", LAUNCH, "rekindle-postgres", place.log, *server), keep_open=[lock])
+    except TimeoutError:
+        raise OperatorError(
+            f"another process has the database in {place.data} open, and it is not one that can be seen from here.",
+            "If another container uses the same folder, stop it, or give each its own REKINDLE_HOME.",
+        ) from None
     try:
         return int(answer.stdout), told
     except ValueError:
         raise OperatorError(
             f"the embedded database could not be launched as {identity.name}.", answer.stderr.strip()
         ) from None
+
+
+def _prepare_log(choice: Choice) -> int:
+    """Put a log that has grown long aside, make one that the server may write; returns its length."""
+    log = choice.place.log
+    if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
+        log.rename(log.with_suffix(".log.1"))
+    log.touch(mode=0o600)
+    give_to(log, choice.identity.uid, choice.identity.gid)
+    return log.stat().st_size
 
 
 def _wait(pid: int, place: Place) -> bool:
