@@ -16,7 +16,7 @@ from rekindle.simulate.storefront.catalogue import BY_SKU, BY_SLUG, PRODUCTS
 from rekindle.simulate.storefront.contact_form import read_contact
 from rekindle.simulate.storefront.pages import Pages
 from rekindle.simulate.storefront.report_order import OrderReporter
-from rekindle.simulate.storefront.wsgi import (
+from rekindle.simulate.wsgi import (
     Environ,
     RefusedError,
     Request,

@@ -11,7 +11,7 @@ from rekindle.lib.money import parse_amount
 from rekindle.simulate.storefront import tracking
 from rekindle.simulate.storefront.carts import FREE_SHIPPING_FROM, MAX_QUANTITY, Cart, Visit
 from rekindle.simulate.storefront.catalogue import COUNTRIES, SHELVES
-from rekindle.simulate.storefront.wsgi import Request, Response
+from rekindle.simulate.wsgi import Request, Response
 
 TEMPLATES = Path(__file__).parent / "templates"
 

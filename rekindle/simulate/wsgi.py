@@ -1,4 +1,4 @@
-"""How does the shop read a request and write an answer? The little of HTTP that a demo shop needs."""
+"""How does a page of the simulation read a request and write an answer? The little of HTTP that it needs."""
 
 from __future__ import annotations
 
