@@ -147,6 +147,18 @@ describe("consent", () => {
     });
   });
 
+  test("names the address it was given for, if this page knows it", async () => {
+    const api = openPage("/checkout");
+    api.identify?.({ email: "ada@example.com", name: "Ada" });
+    api.consent?.({ email: true }, { wording: "Yes" });
+    api.reset?.();
+    api.consent?.({ email: false });
+    await pass();
+    expect(server.accepted[1]?.traits).toMatchObject({ email: "ada@example.com", consent: { email: { granted: true } } });
+    expect(server.accepted[1]?.traits).not.toHaveProperty("name");
+    expect(server.accepted[2]?.traits).not.toHaveProperty("email");
+  });
+
   test("doNotSend throws away what waits and stays off on later pages", async () => {
     const api = openPage();
     api.track?.("one");

@@ -46,6 +46,8 @@ export function createApi(scriptHost: string) {
   let delivery: Delivery | undefined;
   let options: Options = {};
   let agreed = false;
+  /** Addresses told on this page, so that a consent says whose it is. Never stored. */
+  let known: Facts = {};
   let held: unknown[][] = [];
 
   const isOff = (): boolean => store.get("off") === "1";
@@ -120,7 +122,7 @@ export function createApi(scriptHost: string) {
     identify(userId?: unknown, traits?: unknown): void {
       const id = text(userId);
       if (id) store.set("user", id);
-      send("identify", { traits: facts(id === undefined && userId ? userId : traits) });
+      tell(facts(id === undefined && userId ? userId : traits));
     },
     page: (...args: unknown[]): void => named("page", args),
     screen: (...args: unknown[]): void => named("screen", args),
@@ -155,7 +157,7 @@ export function createApi(scriptHost: string) {
           page: details.page ?? cleanUrl(location.href).split(/[?#]/)[0],
         };
       }
-      if (Object.keys(consent).length) send("identify", { traits: { consent } });
+      if (Object.keys(consent).length) send("identify", { traits: { ...known, consent } });
     },
     /** Watch one more field, e.g. inside a shadow root; does nothing unless the shop switched capture on. */
     captureEmail(field: unknown): void {
@@ -164,7 +166,10 @@ export function createApi(scriptHost: string) {
       }
     },
     /** Forget who this is (a log-out); what is queued still goes out under the old id. */
-    reset: (): void => ["user", "anon", "cart", "seen"].forEach(store.remove),
+    reset(): void {
+      known = {};
+      ["user", "anon", "cart", "seen"].forEach(store.remove);
+    },
     /** The shopper wants no tracking: nothing is stored or sent until doNotSend(false). */
     doNotSend(off: boolean): void {
       if (off) {
@@ -177,9 +182,12 @@ export function createApi(scriptHost: string) {
     anonymousId,
   };
 
-  function typed(found: Facts): void {
-    send("identify", { traits: found }, { capture: "typed" });
+  function tell(traits: Facts, context?: Facts): void {
+    for (const name of ["email", "phone"]) if (traits[name]) known[name] = traits[name];
+    send("identify", { traits }, context);
   }
+
+  const typed = (found: Facts): void => tell(found, { capture: "typed" });
 
   function call(name: string, args: unknown[]): unknown {
     if (!delivery && name !== "load" && name !== "anonymousId") return void held.push([name, ...args]);

@@ -105,7 +105,7 @@ class InboxPages:
         return Response(page.encode())
 
     def _list(self, request: Request) -> Response:
-        """``?after=NUMBER``: only newer mail; ``?to=ADDRESS``: of one recipient; ``?wait=SECONDS``: till there is some."""
+        """Mail ``after=NUMBER`` and ``to=ADDRESS``; with ``wait=SECONDS`` as soon as there is some."""
         after, wait = request.query.get("after", "0"), request.query.get("wait", "0")
         if not (after + wait).isdigit() or not after.isascii() or len(after) > 12 or len(wait) > 4:
             raise RefusedError(400, "after and wait are whole numbers")
