@@ -25,7 +25,7 @@ Kind = Literal["html", "text"]
 #: Largest result. Gmail clips a message at 102 KB; four times that is no letter any more.
 MAX_OUTPUT_BYTES: Final = 256 * 1024
 #: Steps of the engine per render; it also charges one step per 64 bytes written, so this bounds memory too
-#: (about 1.3 MB). The default letter with 20 items needs about 1,700.
+#: (about 1.3 MB). The default letter with 20 items needs about 2,600.
 FUEL: Final = 20_000
 
 
