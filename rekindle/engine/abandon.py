@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
@@ -86,24 +85,24 @@ def _findings(batch: Batch, claimed: Sequence[ClaimedCart]) -> list[Found]:
     return found
 
 
-def _carts_of_visits(batch: Batch, claimed: Sequence[ClaimedCart]) -> dict[UUID, datetime]:
+def _carts_of_visits(batch: Batch, claimed: Sequence[ClaimedCart]) -> dict[str, datetime]:
     """For browse visits: when the cart was touched to which the same visitor went on, by the visit's id."""
     visitors = {
-        natural_id("visitor", cart.shop_id, cart.visitor_key): cart.id
+        str(natural_id("visitor", cart.shop_id, cart.visitor_key)): cart.id
         for cart in claimed
         if cart.stage == Stage.BROWSE.value and cart.visitor_key
     }
     if not visitors:
         return {}
-    visit_of: dict[UUID, UUID] = {}
-    by_bucket: dict[int, list[UUID]] = defaultdict(list)
+    visit_of: dict[str, str] = {}
+    by_bucket: dict[int, list[str]] = defaultdict(list)
     for visitor_id, (cart_bucket, cart_id) in store.carts_of_visitors(
         batch.connection, batch.bucket, list(visitors)
     ).items():
         if cart_id != visitors[visitor_id]:
             visit_of[cart_id] = visitors[visitor_id]
             by_bucket[cart_bucket].append(cart_id)
-    touched: dict[UUID, datetime] = {}
+    touched: dict[str, datetime] = {}
     for cart_bucket in sorted(by_bucket):
         touched |= store.activity_of_carts(batch.connection, cart_bucket, by_bucket[cart_bucket])
     return {visit_of[cart_id]: at for cart_id, at in touched.items()}
@@ -111,8 +110,8 @@ def _carts_of_visits(batch: Batch, claimed: Sequence[ClaimedCart]) -> dict[UUID,
 
 def _settle(batch: Batch, found: Sequence[Found]) -> list[DecisionRow]:
     """Write the findings to the carts, end the runs of those that are over; returns what was decided about them."""
-    changes: dict[CartChange, list[UUID]] = defaultdict(list)
-    over: dict[tuple[int, Reason], list[UUID]] = defaultdict(list)
+    changes: dict[CartChange, list[str]] = defaultdict(list)
+    over: dict[tuple[int, Reason], list[str]] = defaultdict(list)
     decisions: list[DecisionRow] = []
     for look in found:
         cart, finding = look.cart, look.finding
@@ -144,7 +143,7 @@ def _change(batch: Batch, look: Found) -> CartChange:
     return CartChange(finding.state.value, abandoned_s, finding.check_s, closed_at)
 
 
-def _end_runs(batch: Batch, over: dict[tuple[int, Reason], list[UUID]]) -> list[DecisionRow]:
+def _end_runs(batch: Batch, over: dict[tuple[int, Reason], list[str]]) -> list[DecisionRow]:
     decisions = []
     for (shopper_bucket, reason), cart_ids in sorted(over.items()):
         ending = Reason.EMPTIED if reason is Reason.CART_EMPTY else reason

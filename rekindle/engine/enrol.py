@@ -12,15 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from uuid import UUID
 
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
-from rekindle.lib.ids import epoch_ms, timed_id
+from rekindle.lib.ids import epoch_ms, timed_hex
 from rekindle.policy.abandonment import Finding
-from rekindle.policy.assignment import HOLDOUT_EXPERIMENT, assign
+from rekindle.policy.assignment import assign
 from rekindle.policy.enrolling import ActiveFlow, Candidate, Entry, enrolling, flows_between
-from rekindle.policy.entry import Facts, facts_of
+from rekindle.policy.entry import FIELDS_OF_ITEMS, Facts, facts_of
 from rekindle.store import abandon as store
 from rekindle.store.abandon import ClaimedCart, LockedShopper, NewEnrolment
 from rekindle.store.database import Connection
@@ -85,7 +84,7 @@ def enrol(batch: Batch, looks: Sequence[Found]) -> tuple[list[DecisionRow], int]
     facts = _entry_facts(batch, cases, people)
     outcomes = [_outcome(batch, case, people, facts.get(case.look.cart.id, {})) for case in cases]
     outcomes = _without_repeats(batch.connection, outcomes)
-    store.add_enrolments(batch.connection, [outcome.run for outcome in outcomes if outcome.run is not None])
+    store.add_enrolments(batch.connection, [outcome.run for outcome in outcomes if outcome.run is not None], batch.now)
     decisions = [row for outcome in outcomes for row in _decided(batch, outcome)]
     return decisions, sum(1 for outcome in outcomes if outcome.run is not None)
 
@@ -109,12 +108,13 @@ def _cases(books: Books, looks: Sequence[Found]) -> list[_Case]:
 
 
 class _People:
-    """The shoppers of a batch: locked, with their runs, to which the runs of this batch are added."""
+    """The shoppers of a batch: locked, with their earlier runs and the one that this batch may have added."""
 
     def __init__(self, connection: Connection, cases: Sequence[_Case]) -> None:
-        self.shoppers: dict[UUID, LockedShopper] = {}
-        self.history: dict[UUID, list[Entry]] = {}
-        by_bucket: dict[int, set[UUID]] = defaultdict(set)
+        self.shoppers: dict[str, LockedShopper] = {}
+        self.history: dict[str, list[Entry]] = {}
+        self.added: dict[str, NewEnrolment] = {}
+        by_bucket: dict[int, set[str]] = defaultdict(set)
         for case in cases:
             cart = case.look.cart
             if case.flows and cart.shopper_id is not None and cart.shopper_bucket is not None:
@@ -124,21 +124,22 @@ class _People:
             for shopper_id, runs in store.enrolments_of_shoppers(connection, bucket, by_bucket[bucket]).items():
                 self.history[shopper_id] = [Entry(*run[1:]) for run in runs]
 
-    def add(self, run: NewEnrolment) -> None:
-        entry = Entry(run.flow_id, run.cart_id, run.abandoned_at, run.entered_at, is_running=True)
-        self.history.setdefault(run.shopper_id, []).append(entry)
+    def runs_of(self, shopper_id: str, now: datetime) -> Sequence[Entry]:
+        earlier, added = self.history.get(shopper_id, ()), self.added.get(shopper_id)
+        if added is None:
+            return earlier
+        return [*earlier, Entry(added.flow_id, added.cart_id, added.abandoned_at, now, is_running=True)]
 
 
-def _entry_facts(batch: Batch, cases: Sequence[_Case], people: _People) -> Mapping[UUID, Facts]:
-    """What the entry filters ask, by cart; read only for shops that have such filters."""
+def _entry_facts(batch: Batch, cases: Sequence[_Case], people: _People) -> Mapping[str, Facts]:
+    """What the entry filters ask, by cart; nothing for shops without filters, items only where one looks at them."""
     asking = [case for case in cases if case.flows and batch.books.entry_fields(case.shop.id)]
-    if not asking:
-        return {}
-    stored = store.entry_filter_facts(batch.connection, batch.bucket, [case.look.cart.id for case in asking])
+    looking = [case.look.cart.id for case in asking if batch.books.entry_fields(case.shop.id) & FIELDS_OF_ITEMS]
+    stored = store.entry_filter_facts(batch.connection, batch.bucket, looking) if looking else {}
     facts = {}
     for case in asking:
         cart = case.look.cart
-        items, cart_facts = stored.get(cart.id, ([], {}))
+        items, cart_facts = stored.get(cart.id, ((), {}))
         shopper = people.shoppers.get(cart.shopper_id) if cart.shopper_id else None
         facts[cart.id] = facts_of(
             stage=cart.stage,
@@ -164,12 +165,12 @@ def _outcome(batch: Batch, case: _Case, people: _People, facts: Facts) -> _Outco
         shopper.last_order_at if shopper else None,
         shopper is not None and shopper.erased_at is not None,
     )
-    history = people.history.get(shopper.id, ()) if shopper else ()
+    history = people.runs_of(shopper.id, batch.now) if shopper else ()
     answer = enrolling(candidate, shop=case.shop, flows=case.flows, history=history, facts=facts, now=batch.now)
     if answer.flow is None or answer.abandoned_at is None:
         return _Outcome(case, answer.verdict, None)
     run = _run(batch, case, answer.flow, answer.abandoned_at)
-    people.add(run)
+    people.added[run.shopper_id] = run
     return _Outcome(case, answer.verdict, run)
 
 
@@ -177,12 +178,11 @@ def _run(batch: Batch, case: _Case, flow: ActiveFlow, abandoned_at: datetime) ->
     """The run that begins here: its arm is drawn now, before anyone knows whether the shopper can be reached."""
     cart, shop = case.look.cart, case.shop
     assert cart.shopper_id is not None and cart.shopper_bucket is not None  # noqa: PT018 (one fact)
-    drawn = assign(batch.context.hash_key, shop.id, str(cart.shopper_id), shop.holdout_rate)
-    enrolment_id = timed_id(abandoned_at, f"{flow.id}:{cart.id}:{epoch_ms(abandoned_at)}".encode())
+    drawn = assign(batch.context.hash_key, shop.id, cart.shopper_id, shop.holdout_rate)
+    milliseconds = epoch_ms(abandoned_at)
     return NewEnrolment(
         bucket=cart.shopper_bucket,
-        id=enrolment_id,
-        exposure_id=timed_id(abandoned_at, HOLDOUT_EXPERIMENT.encode() + enrolment_id.bytes),
+        id=timed_hex(milliseconds, f"{flow.id}:{cart.id}:{milliseconds}".encode()),
         shop_id=shop.id,
         flow_id=flow.id,
         flow_version_id=flow.version_id,
@@ -194,17 +194,16 @@ def _run(batch: Batch, case: _Case, flow: ActiveFlow, abandoned_at: datetime) ->
         step=flow.route.first,
         due_at=abandoned_at + timedelta(seconds=flow.route.first_wait_s),
         abandoned_at=abandoned_at,
-        entered_at=batch.now,
     )
 
 
 def _without_repeats(connection: Connection, outcomes: list[_Outcome]) -> list[_Outcome]:
     """Refuse runs that exist already: a cart that belonged to another shopper may have been here before."""
-    by_bucket: dict[int, list[UUID]] = defaultdict(list)
+    by_bucket: dict[int, list[str]] = defaultdict(list)
     for outcome in outcomes:
         if outcome.run is not None:
             by_bucket[outcome.run.bucket].append(outcome.run.id)
-    known: set[UUID] = set()
+    known: set[str] = set()
     for bucket in sorted(by_bucket):
         known |= store.existing_enrolments(connection, bucket, by_bucket[bucket])
     if not known:

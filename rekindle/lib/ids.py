@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 _MAX_MS = (1 << 48) - 1
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def natural_id(kind: str, shop_id: int, key: str) -> UUID:
@@ -40,6 +41,26 @@ def timed_id(at: datetime, seed: bytes) -> UUID:
     return UUID(bytes=_stamp(milliseconds.to_bytes(6, "big") + digest[:10], version=7))
 
 
+def timed_hex(milliseconds: int, seed: bytes) -> str:
+    """`timed_id` as 32 hexadecimal digits, at half the cost: for ids that only pass through to the database.
+
+    >>> at = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> timed_hex(epoch_ms(at), b"x") == timed_id(at, b"x").hex
+    True
+    """
+    return _timed_hex(milliseconds, hashlib.sha256(seed).hexdigest())
+
+
+def fresh_timed_hexes(at: datetime, count: int) -> list[str]:
+    """As many new ids of one instant as asked for, as 32 hexadecimal digits each; one call to the system for all.
+
+    >>> len(set(fresh_timed_hexes(datetime(2026, 1, 1, tzinfo=UTC), 3)))
+    3
+    """
+    milliseconds, tails = epoch_ms(at), secrets.token_bytes(10 * count).hex()
+    return [_timed_hex(milliseconds, tails[start : start + 20]) for start in range(0, 20 * count, 20)]
+
+
 def fresh_timed_id(at: datetime) -> UUID:
     """A time-ordered id with a random tail: for things without a natural key (decisions, log rows)."""
     return UUID(bytes=_stamp(epoch_ms(at).to_bytes(6, "big") + secrets.token_bytes(10), version=7))
@@ -66,6 +87,11 @@ def instant_of(identifier: UUID) -> datetime:
 def epoch_ms(at: datetime) -> int:
     """Milliseconds since 1970, clamped to the 48 bits that a time-ordered id has room for."""
     return min(max(int(at.timestamp() * 1000), 0), _MAX_MS)
+
+
+def _timed_hex(milliseconds: int, tail: str) -> str:
+    """The layout of `_stamp` in text: version 7 and variant 10 take the place of the upper bits of two digits."""
+    return f"{milliseconds:012x}7{tail[1:4]}{_VARIANT[tail[4]]}{tail[5:20]}"
 
 
 def _stamp(raw: bytes, *, version: int) -> bytes:

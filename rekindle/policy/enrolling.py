@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
-from uuid import UUID
 
 from rekindle.policy.entry import Facts, first_failure, matches
 from rekindle.policy.next_step import Route
@@ -43,10 +43,10 @@ class ActiveFlow:
 
 
 class Entry(NamedTuple):
-    """One earlier run of the shopper through a flow."""
+    """One earlier run of the shopper through a flow. Ids are text, compared only with each other."""
 
     flow_id: int
-    cart_id: UUID
+    cart_id: str
     abandoned_at: datetime
     entered_at: datetime
     is_running: bool
@@ -58,10 +58,10 @@ class Candidate(NamedTuple):
     ``ordered_at``: the shopper's latest order anywhere in the shop. ``shopper_key`` is None for an unknown shopper.
     """
 
-    cart_id: UUID
+    cart_id: str
     stage: Stage
     touched_at: datetime
-    shopper_id: UUID | None
+    shopper_id: str | None
     ordered_at: datetime | None = None
     is_erased: bool = False
 
@@ -113,9 +113,14 @@ def enrolling(
         if refusal is None and history:
             refusal = _reentry(cart, flow, abandoned_at, history, now)
         if refusal is None:
-            return Enrolling(allow(Reason.ENROLLED, flow=flow.key), flow, abandoned_at)
+            return Enrolling(_enrolled(flow.key), flow, abandoned_at)
         refusals.append((flow, refusal))
     return Enrolling(_joined(refusals))
+
+
+@lru_cache(maxsize=1024)
+def _enrolled(key: str) -> Verdict:
+    return allow(Reason.ENROLLED, flow=key)
 
 
 def _untimely(shop: ShopSettings, flow: ActiveFlow, abandoned_at: datetime, now: datetime) -> Verdict | None:

@@ -12,6 +12,9 @@ from rekindle.terms.flow import AllOf, AnyOf, Condition, Field, Not, Test
 
 Facts = Mapping[Field, object]  #: a missing key, None, "" and () all mean: not known
 
+#: Fields that need the cart's lines or recorded behaviour; the others lie in plain columns.
+FIELDS_OF_ITEMS = frozenset({Field.ITEM_COUNT, Field.PRODUCT_KEYS, Field.DEVICE, Field.RETURNING})
+
 
 def matches(condition: Condition | None, facts: Facts) -> bool:
     """Whether the condition holds; no condition always does.
@@ -20,15 +23,15 @@ def matches(condition: Condition | None, facts: Facts) -> bool:
     >>> matches(big, {Field.TOTAL_CENTS: 5000}), matches(big, {}), matches(Not(of=big), {})
     (True, False, True)
     """
+    if isinstance(condition, Test):
+        return _holds(condition, facts.get(condition.field))
     if condition is None:
         return True
     if isinstance(condition, AllOf):
         return all(matches(member, facts) for member in condition.of)
     if isinstance(condition, AnyOf):
         return any(matches(member, facts) for member in condition.of)
-    if isinstance(condition, Not):
-        return not matches(condition.of, facts)
-    return _holds(condition, facts.get(condition.field))
+    return not matches(condition.of, facts)
 
 
 def facts_of(
@@ -116,12 +119,12 @@ def _unknown(fact: object) -> bool:
 
 
 def _holds(test: Test, fact: object) -> bool:
+    if test.op in ("lt", "le", "gt", "ge"):
+        return _compare(test, fact)
     if test.op == "missing":
         return _unknown(fact)
     if _unknown(fact):
         return False
-    if test.op in ("lt", "le", "gt", "ge"):
-        return _compare(test, fact)
     several = isinstance(fact, tuple | list | frozenset | set)
     members = list(fact) if isinstance(fact, tuple | list | frozenset | set) else [fact]
     if test.op == "contains":

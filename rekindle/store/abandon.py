@@ -1,13 +1,15 @@
-"""How are idle carts claimed and their findings written? One statement per batch and kind, nothing per cart."""
+"""How are idle carts claimed and their findings written? One statement per batch and kind, nothing per cart.
+
+Ids pass through as text: nothing here looks into them, and making objects of them would cost more than the decision.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from uuid import UUID
 
-from rekindle.store.copying import NULL, array_literal, copy_lines, id_cell, instant_cell
+from rekindle.store.copying import NULL, array_literal, copy_lines
 from rekindle.store.database import Connection
 from rekindle.store.statements import sql
 
@@ -15,7 +17,7 @@ from rekindle.store.statements import sql
 class ClaimedCart(NamedTuple):
     """A locked cart whose timer rang; states and stages as stored."""
 
-    id: UUID
+    id: str
     shop_id: int
     state: str
     stage: str
@@ -23,7 +25,7 @@ class ClaimedCart(NamedTuple):
     touched_at: datetime
     check_at: datetime
     shopper_bucket: int | None
-    shopper_id: UUID | None
+    shopper_id: str | None
     visitor_key: str | None
     is_empty: bool
     currency: str | None
@@ -33,7 +35,7 @@ class ClaimedCart(NamedTuple):
 class LockedShopper(NamedTuple):
     """What enrolling asks of a shopper, read under the shopper's lock."""
 
-    id: UUID
+    id: str
     country: str
     locale: str
     order_count: int
@@ -44,9 +46,9 @@ class LockedShopper(NamedTuple):
 class PastEnrolment(NamedTuple):
     """One run of a shopper, over or running."""
 
-    shopper_id: UUID
+    shopper_id: str
     flow_id: int
-    cart_id: UUID
+    cart_id: str
     abandoned_at: datetime
     entered_at: datetime
     is_running: bool
@@ -65,32 +67,30 @@ class CartChange(NamedTuple):
 
 
 class NewEnrolment(NamedTuple):
-    """A run to add, with its holdout assignment (``probability``: of the drawn arm)."""
+    """A run to add, with its holdout assignment (``probability``: of the drawn arm), whose row has the same id."""
 
     bucket: int
-    id: UUID
-    exposure_id: UUID
+    id: str
     shop_id: int
     flow_id: int
     flow_version_id: int
     cart_bucket: int
-    cart_id: UUID
-    shopper_id: UUID
+    cart_id: str
+    shopper_id: str
     arm: str
     probability: float
     step: str
     due_at: datetime
     abandoned_at: datetime
-    entered_at: datetime
 
 
 class EndedEnrolment(NamedTuple):
     """A run that was ended, for its decision."""
 
-    id: UUID
+    id: str
     shop_id: int
-    cart_id: UUID
-    shopper_id: UUID
+    cart_id: str
+    shopper_id: str
     step: str | None
 
 
@@ -102,25 +102,25 @@ def claim_idle_carts(connection: Connection, bucket: int, now: datetime, limit: 
 
 
 def entry_filter_facts(
-    connection: Connection, bucket: int, ids: Sequence[UUID]
-) -> dict[UUID, tuple[list[dict[str, Any]], dict[str, Any]]]:
+    connection: Connection, bucket: int, ids: Sequence[str]
+) -> dict[str, tuple[list[dict[str, Any]], dict[str, Any]]]:
     """Items and facts of carts, by id."""
     rows = connection.execute(sql("carts_for_entry_filters"), {"bucket": bucket, "ids": array_literal(ids)})
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-def carts_of_visitors(connection: Connection, bucket: int, ids: Sequence[UUID]) -> dict[UUID, tuple[int, UUID]]:
+def carts_of_visitors(connection: Connection, bucket: int, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
     """Visitor id -> bucket and id of the latest cart."""
     rows = connection.execute(sql("carts_of_visitors"), {"bucket": bucket, "ids": array_literal(ids)})
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-def activity_of_carts(connection: Connection, bucket: int, ids: Sequence[UUID]) -> dict[UUID, datetime]:
+def activity_of_carts(connection: Connection, bucket: int, ids: Sequence[str]) -> dict[str, datetime]:
     rows = connection.execute(sql("activity_of_carts"), {"bucket": bucket, "ids": array_literal(ids)})
     return dict(rows.fetchall())
 
 
-def lock_shoppers(connection: Connection, bucket: int, ids: Iterable[UUID]) -> dict[UUID, LockedShopper]:
+def lock_shoppers(connection: Connection, bucket: int, ids: Iterable[str]) -> dict[str, LockedShopper]:
     """Lock the shoppers in id order; those that do not exist are missing from the answer."""
     parameters = {"bucket": bucket, "ids": array_literal(sorted(ids))}
     with connection.cursor(binary=True) as cursor:
@@ -129,10 +129,10 @@ def lock_shoppers(connection: Connection, bucket: int, ids: Iterable[UUID]) -> d
 
 
 def enrolments_of_shoppers(
-    connection: Connection, bucket: int, ids: Iterable[UUID]
-) -> Mapping[UUID, list[PastEnrolment]]:
+    connection: Connection, bucket: int, ids: Iterable[str]
+) -> Mapping[str, list[PastEnrolment]]:
     """All runs of these shoppers, by shopper; call after `lock_shoppers`."""
-    found: dict[UUID, list[PastEnrolment]] = {}
+    found: dict[str, list[PastEnrolment]] = {}
     with connection.cursor(binary=True) as cursor:
         cursor.execute(sql("enrolments_of_shoppers"), {"bucket": bucket, "ids": array_literal(list(ids))})
         for row in cursor:
@@ -140,12 +140,12 @@ def enrolments_of_shoppers(
     return found
 
 
-def existing_enrolments(connection: Connection, bucket: int, ids: Sequence[UUID]) -> set[UUID]:
+def existing_enrolments(connection: Connection, bucket: int, ids: Sequence[str]) -> set[str]:
     rows = connection.execute(sql("existing_enrolments"), {"bucket": bucket, "ids": array_literal(ids)})
     return {row[0] for row in rows}
 
 
-def settle_carts(connection: Connection, bucket: int, ids: Sequence[UUID], change: CartChange) -> None:
+def settle_carts(connection: Connection, bucket: int, ids: Sequence[str], change: CartChange) -> None:
     """Write one finding to all carts that share it."""
     connection.execute(
         sql("settle_idle_carts"),
@@ -161,7 +161,7 @@ def settle_carts(connection: Connection, bucket: int, ids: Sequence[UUID], chang
 
 
 def end_enrolments_of_carts(
-    connection: Connection, bucket: int, ids: Sequence[UUID], reason: str, now: datetime
+    connection: Connection, bucket: int, ids: Sequence[str], reason: str, now: datetime
 ) -> list[EndedEnrolment]:
     """End the waiting runs of these carts in a shopper's bucket."""
     parameters = {"bucket": bucket, "ids": array_literal(ids), "reason": reason, "now": now}
@@ -169,25 +169,26 @@ def end_enrolments_of_carts(
     return [EndedEnrolment(*row) for row in rows]
 
 
-def add_enrolments(connection: Connection, rows: Sequence[NewEnrolment]) -> None:
-    """Add runs and their holdout assignments."""
-    copy_lines(connection, sql("copy_enrolments"), [_enrolment_line(row) for row in rows])
-    copy_lines(connection, sql("copy_exposures"), [_exposure_line(row) for row in rows])
+def add_enrolments(connection: Connection, rows: Sequence[NewEnrolment], entered_at: datetime) -> None:
+    """Add runs that begin now, and their holdout assignments."""
+    instant = entered_at.isoformat()
+    copy_lines(connection, sql("copy_enrolments"), [_enrolment_line(row, instant) for row in rows])
+    copy_lines(connection, sql("copy_exposures"), [_exposure_line(row, instant) for row in rows])
 
 
-def _enrolment_line(row: NewEnrolment) -> str:
+def _enrolment_line(row: NewEnrolment, entered_at: str) -> str:
     abandoned_at = row.abandoned_at.isoformat()
     return (
         f"{row.bucket}\t{row.id}\t{row.shop_id}\t{row.flow_id}\t{row.flow_version_id}\t{row.cart_bucket}\t{row.cart_id}"
-        f"\t{row.shopper_id}\t{row.arm}\twaiting\t{NULL}\t{id_cell(row.step)}\t{instant_cell(row.due_at)}"
-        f"\t{abandoned_at}\t{row.entered_at.isoformat()}\t{abandoned_at}\t{NULL}"
+        f"\t{row.shopper_id}\t{row.arm}\twaiting\t{NULL}\t{row.step}\t{row.due_at.isoformat()}"
+        f"\t{abandoned_at}\t{entered_at}\t{abandoned_at}\t{NULL}"
     )
 
 
-def _exposure_line(row: NewEnrolment) -> str:
+def _exposure_line(row: NewEnrolment, at: str) -> str:
     return (
-        f"{row.bucket}\t{row.exposure_id}\t{row.shop_id}\tholdout\t{row.arm}\t{row.probability}"
-        f"\t{row.entered_at.isoformat()}\t{row.shopper_id}\t{row.id}\t{row.cart_id}"
+        f"{row.bucket}\t{row.id}\t{row.shop_id}\tholdout\t{row.arm}\t{row.probability}"
+        f"\t{at}\t{row.shopper_id}\t{row.id}\t{row.cart_id}"
     )
 
 

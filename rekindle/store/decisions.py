@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from uuid import UUID
 
-from rekindle.lib.ids import epoch_ms
-from rekindle.store.copying import copy_lines, id_cell, instant_cell, json_cell
+from rekindle.lib.ids import fresh_timed_hexes
+from rekindle.store.copying import NULL, copy_lines, json_cell
 from rekindle.store.database import Connection
 from rekindle.store.statements import sql
 from rekindle.terms.decision import Question, Verdict
@@ -24,29 +24,38 @@ class DecisionRow:
     at: datetime
     question: Question
     verdict: Verdict
-    cart_id: UUID | None = None
-    shopper_id: UUID | None = None
-    enrolment_id: UUID | None = None
-    send_id: UUID | None = None
+    cart_id: UUID | str | None = None
+    shopper_id: UUID | str | None = None
+    enrolment_id: UUID | str | None = None
+    send_id: UUID | str | None = None
     step: str | None = None
 
 
-def write_decisions(connection: Connection, rows: Iterable[DecisionRow]) -> None:
+def write_decisions(connection: Connection, rows: Sequence[DecisionRow]) -> None:
     """Append the decisions. Evidence must be JSON values and never hold an address."""
-    copy_lines(connection, sql("copy_decisions"), [_line(row) for row in rows])
+    copy_lines(connection, sql("copy_decisions"), _lines(rows))
 
 
-def _line(row: DecisionRow) -> str:
+def _lines(rows: Sequence[DecisionRow]) -> list[str]:
+    """One line of COPY per decision; a batch shares its instant, so that is written out once."""
+    lines: list[str] = []
+    for at, group in groupby(rows, key=lambda row: row.at):
+        same = list(group)
+        instant = at.isoformat()
+        lines += [_line(row, key, instant) for row, key in zip(same, fresh_timed_hexes(at, len(same)), strict=True)]
+    return lines
+
+
+def _line(row: DecisionRow, key: str, instant: str) -> str:
     verdict = row.verdict
-    return (
-        f"{row.bucket}\t{_fresh_id(row.at)}\t{row.shop_id}\t{row.at.isoformat()}\t{row.question.value}"
-        f"\t{verdict.outcome.value}\t{verdict.reason.value}\t{instant_cell(verdict.retry_at)}\t{id_cell(row.cart_id)}"
-        f"\t{id_cell(row.shopper_id)}\t{id_cell(row.enrolment_id)}\t{id_cell(row.send_id)}\t{id_cell(row.step)}"
-        f"\t{json_cell(verdict.evidence)}"
+    retry = NULL if verdict.retry_at is None else verdict.retry_at.isoformat()
+    subjects = "\t".join(
+        [
+            NULL if value is None else str(value)
+            for value in (row.cart_id, row.shopper_id, row.enrolment_id, row.send_id, row.step)
+        ]
     )
-
-
-def _fresh_id(at: datetime) -> str:
-    """What lib.ids.fresh_timed_id makes, as text: this is written for every cart and step."""
-    tail = secrets.token_hex(10)
-    return f"{epoch_ms(at):012x}7{tail[:3]}{'89ab'[int(tail[3], 16) & 3]}{tail[4:19]}"
+    return (
+        f"{row.bucket}\t{key}\t{row.shop_id}\t{instant}\t{row.question.value}\t{verdict.outcome.value}"
+        f"\t{verdict.reason.value}\t{retry}\t{subjects}\t{json_cell(verdict.evidence)}"
+    )

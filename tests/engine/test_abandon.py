@@ -404,6 +404,7 @@ def test_a_run_that_exists_already_is_not_added_twice(
         [bob.id, ada.bucket],
     )
     connection.execute("UPDATE shoppers SET bucket = %s WHERE id = %s", [ada.bucket, bob.id])
+    clock.advance(MIN)
     assert run(connection, context, shop) == (1, 1, 0)
     assert reasons(connection) == ["ENROLLED", "ALREADY_ENROLLED"]
     assert len(rows(connection, "SELECT 1 FROM enrolments")) == 1

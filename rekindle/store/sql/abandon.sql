@@ -1,11 +1,11 @@
 -- name: claim_idle_carts
 -- Lock at most :limit carts whose idle timer has rung, oldest first; never waits for another worker.
 -- in:    :bucket int, :now timestamptz, :limit int
--- out:   id, shop_id, state, stage, created_at, touched_at, check_at, shopper_bucket, shopper_id, visitor_key,
+-- out:   id text, shop_id, state, stage, created_at, touched_at, check_at, shopper_bucket, shopper_id text, visitor_key,
 --        is_empty bool, currency, total_cents      0..n rows
 -- locks: carts rows, SKIP LOCKED      index: carts_check
-SELECT c.id, c.shop_id, c.state, c.stage, c.created_at, c.touched_at, c.check_at, c.shopper_bucket, c.shopper_id,
-  c.visitor_key,
+SELECT c.id::text, c.shop_id, c.state, c.stage, c.created_at, c.touched_at, c.check_at, c.shopper_bucket,
+  c.shopper_id::text, c.visitor_key,
   CASE WHEN c.stage = 'browse' THEN jsonb_array_length(c.views) = 0 ELSE jsonb_array_length(c.items) = 0 END,
   c.currency, c.total_cents
 FROM carts c
@@ -19,7 +19,7 @@ FOR UPDATE OF c SKIP LOCKED;
 -- in:    :bucket int, :ids uuid[]
 -- out:   id, items jsonb, facts jsonb      0..n rows
 -- locks: none (the caller holds them)      index: carts_pkey
-SELECT c.id, c.items, c.facts
+SELECT c.id::text, c.items, c.facts
 FROM carts c
 WHERE c.bucket = %(bucket)s AND c.id = ANY(%(ids)s::uuid[]);
 
@@ -28,7 +28,7 @@ WHERE c.bucket = %(bucket)s AND c.id = ANY(%(ids)s::uuid[]);
 -- in:    :bucket int, :ids uuid[]
 -- out:   id, cart_bucket, cart_id      0..n rows
 -- locks: none      index: visitors_pkey
-SELECT v.id, v.cart_bucket, v.cart_id
+SELECT v.id::text, v.cart_bucket, v.cart_id::text
 FROM visitors v
 WHERE v.bucket = %(bucket)s AND v.id = ANY(%(ids)s::uuid[]) AND v.cart_id IS NOT NULL;
 
@@ -37,7 +37,7 @@ WHERE v.bucket = %(bucket)s AND v.id = ANY(%(ids)s::uuid[]) AND v.cart_id IS NOT
 -- in:    :bucket int, :ids uuid[]
 -- out:   id, touched_at      0..n rows
 -- locks: none      index: carts_pkey
-SELECT c.id, c.touched_at
+SELECT c.id::text, c.touched_at
 FROM carts c
 WHERE c.bucket = %(bucket)s AND c.id = ANY(%(ids)s::uuid[]);
 
@@ -46,7 +46,7 @@ WHERE c.bucket = %(bucket)s AND c.id = ANY(%(ids)s::uuid[]);
 -- in:    :bucket int, :ids uuid[]
 -- out:   id, country, locale, order_count, last_order_at, erased_at      0..n rows
 -- locks: shoppers rows      index: shoppers_pkey
-SELECT s.id, s.country, s.locale, s.order_count, s.last_order_at, s.erased_at
+SELECT s.id::text, s.country, s.locale, s.order_count, s.last_order_at, s.erased_at
 FROM shoppers s
 WHERE s.bucket = %(bucket)s AND s.id = ANY(%(ids)s::uuid[])
 ORDER BY s.id
@@ -57,7 +57,7 @@ FOR UPDATE OF s;
 -- in:    :bucket int, :ids uuid[]
 -- out:   shopper_id, flow_id, cart_id, abandoned_at, entered_at, is_running bool      0..n rows
 -- locks: none (the caller holds the shoppers)      index: enrolments_shopper
-SELECT e.shopper_id, e.flow_id, e.cart_id, e.abandoned_at, e.entered_at, e.state = 'waiting'
+SELECT e.shopper_id::text, e.flow_id, e.cart_id::text, e.abandoned_at, e.entered_at, e.state = 'waiting'
 FROM enrolments e
 WHERE e.bucket = %(bucket)s AND e.shopper_id = ANY(%(ids)s::uuid[]);
 
@@ -102,8 +102,8 @@ COPY exposures (bucket, id, shop_id, experiment_key, variant, probability, at, s
 -- name: existing_enrolments
 -- Which of these runs exist already: a cart that went to another shopper may have been here before.
 -- in:    :bucket int, :ids uuid[]
--- out:   id      0..n rows
+-- out:   id text, 32 digits      0..n rows
 -- locks: none      index: enrolments_pkey
-SELECT e.id
+SELECT replace(e.id::text, '-', '')
 FROM enrolments e
 WHERE e.bucket = %(bucket)s AND e.id = ANY(%(ids)s::uuid[]);

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -20,7 +19,7 @@ from rekindle.terms.shop import ShopSettings
 T = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 IDLE = timedelta(seconds=1_800)
 SHOP = ShopSettings(id=1, slug="s", name="S")
-CART, OTHER_CART, ADA = UUID(int=1), UUID(int=2), UUID(int=9)
+CART, OTHER_CART, ADA = "cart-1", "cart-2", "ada"
 
 
 def flow(
@@ -171,7 +170,7 @@ _ENTRIES = st.lists(
     st.builds(
         lambda f, c, a, r: entry(
             flow_id=f,
-            cart_id=UUID(int=c),
+            cart_id=f"cart-{c}",
             entered_at=T - timedelta(hours=a),
             abandoned_at=T - timedelta(hours=a),
             is_running=r,
