@@ -6,6 +6,7 @@ Stops gracefully on SIGTERM or Ctrl-C: requests under way are finished first.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import socket
 import sys
@@ -54,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     require_sensible(args)
     workers = args.workers or max(2, os.cpu_count() or 1)
     require_free_port(args.host, args.port)
+    import_module("rekindle.wsgi")  # here, not in each worker: shared memory, a quick start, and one error if it fails
+    gc.freeze()  # the collector of a worker then leaves the shared pages alone
     server = Granian(
         "rekindle.wsgi:application",
         address=args.host,
