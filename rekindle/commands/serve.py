@@ -43,32 +43,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads",
         type=int,
-        default=1,
-        help="threads of each process; more help only where requests wait, and cost the others (default: %(default)s)",
+        help="threads of each process for pages and webhooks; events need none (default: REKINDLE_REQUEST_THREADS)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
+    from django.conf import settings
     from granian import Granian
     from granian.constants import Interfaces
 
     require_sensible(args)
     workers = args.workers or max(2, os.cpu_count() or 1)
     require_free_port(args.host, args.port)
-    import_module("rekindle.wsgi")  # here, not in each worker: shared memory, a quick start, and one error if it fails
+    if args.threads:
+        settings.REQUEST_THREADS = args.threads
+    import_module("rekindle.rsgi")  # here, not in each worker: shared memory, a quick start, and one error if it fails
     gc.freeze()  # the collector of a worker then leaves the shared pages alone
     server = Granian(
-        "rekindle.wsgi:application",
+        "rekindle.rsgi:application",
         address=args.host,
         port=args.port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         workers=workers,
-        blocking_threads=args.threads,
         websockets=False,
         log_dictconfig=LOGGING,
         respawn_failed_workers=True,
         workers_kill_timeout=GRACE_SECONDS,
-        process_name=None,
     )
     print(f"Serving on http://{args.host}:{args.port} ({workers} processes). Ctrl-C stops.", file=sys.stderr)
     server.serve(target_loader=partial(_load_in_worker, os.getpid()))
