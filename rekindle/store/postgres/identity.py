@@ -202,10 +202,12 @@ def _succeeds(identity: Identity, command: Sequence[str | Path]) -> bool:
 def _move_elsewhere(place: Place) -> Place:
     root = ELSEWHERE / place.fingerprint
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        for folder in (ELSEWHERE, root):
+            if not folder.exists():
+                folder.mkdir()
+                folder.chmod(0o711)  # to pass through, whatever the umask
     except OSError:
         return place
-    root.chmod(0o711)
     place.location.write_text(f"{root}\n")
     return replace(place, root=root)
 
