@@ -79,6 +79,12 @@ ALLOWED_HOSTS = [h for h in _text("ALLOWED_HOSTS").split(",") if h] or [
 HOME = Path(_text("HOME", ".rekindle")).resolve()
 #: Largest number of database connections a web process keeps.
 DATABASE_POOL = _number("DATABASE_POOL", 8, 1, 200)
+#: Threads of a web process for pages and links; events need none.
+REQUEST_THREADS = _number("REQUEST_THREADS", 4, 1, 64)
+#: Ingest requests a second that one address may send with one write key, twice as many at once; 0 is no limit.
+INGEST_RATE = _number("INGEST_RATE", 1_000, 0, 1_000_000)
+#: Bearer token that /metrics asks for; without one it answers everybody who can reach it.
+METRICS_TOKEN = _text("METRICS_TOKEN")
 
 
 def _database(url: str) -> dict[str, object]:
@@ -165,8 +171,9 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if _TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _TLS
-#: Set when a proxy in front ends TLS and says so in X-Forwarded-Proto.
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _flag("BEHIND_TLS_PROXY", default=False) else None
+#: Set when a proxy in front ends TLS; then X-Forwarded-Proto and the last address of X-Forwarded-For are believed.
+BEHIND_TLS_PROXY = _flag("BEHIND_TLS_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS_PROXY else None
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 LOGGING_CONFIG = None  # rekindle.lib.logs sets up structured logs without personal data

@@ -12,6 +12,7 @@ from html import escape
 from urllib.parse import parse_qsl
 
 import msgspec
+from django.conf import settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,3 +93,10 @@ def all_headers(answer: Answer) -> list[tuple[str, str]]:
         ("X-Content-Type-Options", "nosniff"),
     ]
     return headers + list(answer.headers.items())
+
+
+def remote_of(peer: str, forwarded_for: str) -> str:
+    """The address a request came from: the peer's, or what our own proxy says in X-Forwarded-For."""
+    if settings.BEHIND_TLS_PROXY and forwarded_for:
+        return forwarded_for.rpartition(",")[2].strip()
+    return peer

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Protocol
 
-from rekindle.web.http import Answer, Handler, Request, all_headers
+from rekindle.web.http import Answer, Handler, Request, all_headers, remote_of
 from rekindle.web.ingest.app import Intake
 from rekindle.web.under_wsgi import Environ, WSGIApplication, answer_safely
 
@@ -184,7 +184,7 @@ def _request(scope: Scope, read: Callable[[int], bytes | None] = lambda _limit: 
         method=scope.method,
         path=scope.path,
         query=scope.query_string,
-        remote=_host_of(scope.client),
+        remote=remote_of(_host_of(scope.client), headers.get("x-forwarded-for") or ""),
         header=lambda name: headers.get(name) or "",
         read=read,
     )
@@ -205,9 +205,7 @@ def _send(scope: Scope, protocol: HTTPProtocol, answer: Answer) -> None:
     _send_bytes(scope, protocol, answer.status, headers, answer.body)
 
 
-def _send_bytes(
-    scope: Scope, protocol: HTTPProtocol, status: int, headers: list[tuple[str, str]], body: bytes
-) -> None:
+def _send_bytes(scope: Scope, protocol: HTTPProtocol, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
     if body and scope.method != "HEAD":
         protocol.response_bytes(status, headers, body)
     else:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rekindle.web.http import NO_STORE, REASONS, Answer, Handler, Request, all_headers
+from rekindle.web.http import NO_STORE, REASONS, Answer, Handler, Request, all_headers, remote_of
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -52,7 +52,7 @@ def request_of(environ: Environ, path: str) -> Request:
         method=str(environ["REQUEST_METHOD"]),
         path=path,
         query=str(environ.get("QUERY_STRING", "")),
-        remote=str(environ.get("REMOTE_ADDR", "")),
+        remote=remote_of(str(environ.get("REMOTE_ADDR", "")), header("x-forwarded-for")),
         header=header,
         read=lambda limit: _read(environ, limit),
     )

@@ -22,15 +22,16 @@ from rekindle.web.http import Answer, Request
 from rekindle.web.ingest.answers import Outcome, Refusal, compatible_answer, preflight, refused, strict_answer
 from rekindle.web.ingest.body import check_head, decoded, too_large
 from rekindle.web.ingest.envelope import Envelope, open_batch, open_event, open_single
-from rekindle.web.ingest.keys import WriteKeys, told_key
+from rekindle.web.ingest.keys import told_key
 from rekindle.web.ingest.limits import MAX_BODY
 from rekindle.web.ingest.moments import skew_of
 from rekindle.web.ingest.problem import EventError, Findings, RequestError
-from rekindle.web.ingest.rate import RateLimit
 from rekindle.web.ingest.segment import Arrival, read_event
 from rekindle.web.ingest.shapes import Message
 from rekindle.web.ingest.values import read_text
 from rekindle.web.ingest.writer import Job, NotStored, Result, Writer
+from rekindle.web.rate import RateLimit
+from rekindle.web.remember import Remembered
 
 TIMEOUT_S = 30.0  #: how long a request waits for its commit
 RETRY_S = 5  #: what a sender is told to wait when the database is away
@@ -61,11 +62,13 @@ class Parcel:
 
 
 class Intake:
-    """The ingest endpoints over a writer, the write keys and a clock."""
+    """The ingest endpoints over a writer, the shops by write key and a clock."""
 
-    def __init__(self, *, writer: Writer, keys: WriteKeys, clock: Clock, rate: RateLimit) -> None:
+    def __init__(
+        self, *, writer: Writer, shops: Remembered[str, ShopSettings | None], clock: Clock, rate: RateLimit
+    ) -> None:
         self._writer = writer
-        self._keys = keys
+        self._shops = shops
         self._clock = clock
         self._rate = rate
 
@@ -83,7 +86,7 @@ class Intake:
                 raise too_large()
             began = time.perf_counter()
             envelope = self._unpack(endpoint, request, raw)
-            shop = self._shop_of(self._keys.find(self._key(request, envelope)))
+            shop = self._shop_of(self._shops.find(self._key(request, envelope)))
         except RequestError as error:
             return _turned_away(error)
         except psycopg.OperationalError:
@@ -110,10 +113,8 @@ class Intake:
             began = time.perf_counter()
             envelope = self._unpack(endpoint, request, raw)
             key = self._key(request, envelope)
-            fresh, found = self._keys.remembered(key)
-            if not fresh:
-                found = await loop.run_in_executor(None, self._keys.find, key)
-            shop = self._shop_of(found)
+            known = self._shops.fresh(key)
+            shop = self._shop_of(known[0] if known else await loop.run_in_executor(None, self._shops.find, key))
         except RequestError as error:
             return _turned_away(error)
         except psycopg.OperationalError:

@@ -18,23 +18,24 @@ _OWN_PREFIXES = ("visitor:", "browse:")
 _INDEX = re.compile(r"\$\[(\d+)\]")
 
 
-def items_of(properties: Properties, shop: ShopSettings, currency: str) -> tuple[CartItem, ...]:
+def items_of(properties: Properties, shop: ShopSettings, currency: str, *, untold: int = 1) -> tuple[CartItem, ...]:
     """The products of an event: its list, or the one product its properties are about.
 
+    ``untold`` is the quantity of a product that comes without one: 1, or 0 where that means all of it.
     Raises EventError with the path of the first wrong field.
     """
     for name, raw in (("products", properties.products), ("items", properties.items)):
         if bytes(raw) not in (b"", b"null"):
-            return _listed(name, raw, shop.url, currency)
+            return _listed(name, raw, shop.url, currency, untold)
     if properties.product_id or properties.sku or properties.productId or properties.item_id:
         try:
-            return (_item(properties, shop.url, currency),)
+            return (_item(properties, shop.url, currency, untold),)
         except EventError as error:
             raise EventError(f"properties.{error.path}", error.message) from None
     return ()
 
 
-def _listed(name: str, raw: msgspec.Raw, shop_url: str, currency: str) -> tuple[CartItem, ...]:
+def _listed(name: str, raw: msgspec.Raw, shop_url: str, currency: str, untold: int) -> tuple[CartItem, ...]:
     try:
         products = products_of(raw)
     except msgspec.ValidationError as error:
@@ -47,13 +48,13 @@ def _listed(name: str, raw: msgspec.Raw, shop_url: str, currency: str) -> tuple[
     items: list[CartItem] = []
     try:
         for product in products:
-            items.append(_item(product, shop_url, currency))
+            items.append(_item(product, shop_url, currency, untold))
     except EventError as error:
         raise EventError(f"properties.{name}[{len(items)}].{error.path}", error.message) from None
     return tuple(items)
 
 
-def _item(product: Product, shop_url: str, currency: str) -> CartItem:
+def _item(product: Product, shop_url: str, currency: str, untold: int) -> CartItem:
     """One line of a cart. Raises EventError with a path inside the product."""
     sku = read_key(product.sku, "sku") or ""
     told = product.product_id or product.productId or product.id or product.item_id
@@ -68,7 +69,7 @@ def _item(product: Product, shop_url: str, currency: str) -> CartItem:
     brand = product.brand or product.item_brand
     return CartItem(
         product_key=product_key,
-        quantity=read_quantity(product.quantity),
+        quantity=untold if product.quantity is None else read_quantity(product.quantity),
         sku=sku,
         variant=read_text(variant, MAX_KEY) if variant else "",
         title=read_text(title, MAX_TITLE) if title else "",

@@ -175,7 +175,8 @@ def _goods_of(
         return _Goods(shop.currency)
     goods = _Goods(read_currency(properties.currency, shop.currency))
     if kind in WITH_ITEMS:
-        goods.items = ecommerce.items_of(properties, shop, goods.currency)
+        untold = 0 if kind is EventKind.PRODUCT_REMOVED else 1  # a removal that names no quantity takes all out
+        goods.items = ecommerce.items_of(properties, shop, goods.currency, untold=untold)
     told = properties.value if properties.value is not None else properties.total
     if told is not None:
         try:

@@ -58,11 +58,9 @@ def read_url(value: object, shop_url: str = "") -> str:
 
 
 def read_quantity(value: object) -> int:
-    """Pieces, 1 when not told. Raises EventError unless it is a whole number from 1 to 100,000."""
+    """Pieces. Raises EventError unless it is a whole number from 1 to 100,000."""
     if type(value) is int and 1 <= value <= MAX_QUANTITY:
         return value
-    if value is None:
-        return 1
     number = 0
     is_whole = isinstance(value, float) and value.is_integer()
     is_digits = isinstance(value, str) and len(value) <= 6 and value.isascii() and value.isdigit()

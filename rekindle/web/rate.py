@@ -1,4 +1,4 @@
-"""May this sender send more right now? A bucket of requests per write key and address, in memory."""
+"""May this sender go on right now? A bucket of requests per key and address, in memory."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ class RateLimit:
         self._per_s = per_s
         self._monotonic = monotonic
         self._senders: dict[tuple[str, str], tuple[float, float]] = {}
+
+    def is_empty(self, key: str, remote: str) -> bool:
+        """Would a request have to wait? Takes nothing out of the bucket."""
+        seen = self._senders.get((key, remote))
+        if not self._per_s or seen is None:
+            return False
+        return seen[0] + (self._monotonic() - seen[1]) * self._per_s < 1.0
 
     def wait_s(self, key: str, remote: str) -> int:
         """0 when the request may pass, else the whole seconds to wait."""

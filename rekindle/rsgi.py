@@ -1,0 +1,25 @@
+"""The whole product as granian's RSGI application: many events may wait for one commit without a thread each."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rekindle.settings")
+_django = get_wsgi_application()
+
+from django.conf import settings  # noqa: E402 - Django must be set up before anything reads its settings
+
+from rekindle.lib.logs import set_up_logs  # noqa: E402
+from rekindle.web.routes import handler_for, intake, takes_events  # noqa: E402
+from rekindle.web.under_rsgi import Entrance  # noqa: E402
+
+set_up_logs()
+application = Entrance(
+    intake=intake,
+    takes_events=takes_events,
+    handler_for=handler_for,
+    rest=_django,
+    threads=settings.REQUEST_THREADS,
+)

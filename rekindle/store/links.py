@@ -1,0 +1,82 @@
+"""Which send and cart does a link belong to, and how is it noted that it was followed?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from rekindle.store.database import Connection
+from rekindle.store.statements import sql
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendBehindLink:
+    """The part of a send that its links need. ``context["links"]`` are the targets of its product links."""
+
+    bucket: int
+    id: UUID
+    shop_id: int
+    shopper_id: UUID
+    channel: str
+    cart_bucket: int
+    cart_id: UUID
+    created_at: datetime
+    link_hash: bytes
+    optout_hash: bytes
+    context: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CartBehindLink:
+    """``items`` as they are stored: see `policy.cart_draft.Line`."""
+
+    cart_key: str
+    state: str
+    items: list[dict[str, Any]]
+    currency: str | None
+    recover_url: str | None
+
+
+def send_behind_link(connection: Connection, bucket: int, send_id: UUID) -> SendBehindLink | None:
+    row = connection.execute(sql("send_behind_link"), {"bucket": bucket, "id": send_id}).fetchone()
+    if row is None:
+        return None
+    shop_id, shopper_id, channel, cart_bucket, cart_id, created_at, link_hash, optout_hash, context = row
+    return SendBehindLink(
+        bucket=bucket,
+        id=send_id,
+        shop_id=shop_id,
+        shopper_id=shopper_id,
+        channel=channel,
+        cart_bucket=cart_bucket,
+        cart_id=cart_id,
+        created_at=created_at,
+        link_hash=bytes(link_hash),
+        optout_hash=bytes(optout_hash),
+        context=context,
+    )
+
+
+def cart_behind_link(connection: Connection, bucket: int, cart_id: UUID) -> CartBehindLink | None:
+    row = connection.execute(sql("cart_behind_link"), {"bucket": bucket, "id": cart_id}).fetchone()
+    return CartBehindLink(*row) if row else None
+
+
+def record_link_event(
+    connection: Connection,
+    send: SendBehindLink,
+    *,
+    event_id: UUID,
+    kind: str,
+    at: datetime,
+    detail: Mapping[str, object],
+) -> bool:
+    """False when the same event was there already."""
+    values = {"bucket": send.bucket, "id": event_id, "shop_id": send.shop_id, "send_id": send.id}
+    values |= {"shopper_id": send.shopper_id, "kind": kind, "at": at, "detail": msgspec.json.encode(detail).decode()}
+    return connection.execute(sql("record_link_event"), values).fetchone() is not None

@@ -1,0 +1,31 @@
+-- Links of messages: which send they belong to, and that they were followed.
+
+-- name: send_behind_link
+-- The send that a link's token names; the caller compares the hash.
+-- in:    :bucket int, :id uuid
+-- out:   shop_id, shopper_id, channel, cart_bucket, cart_id, created_at, link_hash, optout_hash, context      0..1 row
+-- locks: none      index: sends_pkey
+SELECT shop_id, shopper_id, channel, cart_bucket, cart_id, created_at, link_hash, optout_hash, context
+FROM sends
+WHERE bucket = %(bucket)s AND id = %(id)s::uuid;
+
+-- name: cart_behind_link
+-- What a link restores of a cart.
+-- in:    :bucket int, :id uuid
+-- out:   cart_key, state, items, currency, recover_url      0..1 row
+-- locks: none      index: carts_pkey
+SELECT cart_key, state, items, currency, recover_url
+FROM carts
+WHERE bucket = %(bucket)s AND id = %(id)s::uuid;
+
+-- name: record_link_event
+-- Note that a send's link was followed or its cart restored; the same moment twice counts once.
+-- in:    :bucket int, :id uuid, :shop_id bigint, :send_id uuid, :shopper_id uuid, :kind text, :at timestamptz,
+--        :detail jsonb
+-- out:   id      0..1 row
+-- locks: the new row      index: send_events_pkey
+INSERT INTO send_events (bucket, id, shop_id, send_id, shopper_id, kind, at, detail)
+VALUES (%(bucket)s, %(id)s::uuid, %(shop_id)s, %(send_id)s::uuid, %(shopper_id)s::uuid, %(kind)s, %(at)s,
+  %(detail)s::jsonb)
+ON CONFLICT (bucket, id) DO NOTHING
+RETURNING id;

@@ -1,0 +1,64 @@
+"""Where may a link of a message lead? Only to the shop it belongs to (no open redirect).
+
+A shop is its address and its cart page: their host names and what lies below them, with the same scheme and port.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from rekindle.terms.shop import ShopSettings
+
+RESTORE_PARAMETER = "rekindle_cart"
+_MAX_TARGET = 4_000
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+_PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>\\^`{|}')
+_PORTS = {"http": 80, "https": 443}
+
+
+def safe_target(url: str | None, shop: ShopSettings) -> str | None:
+    """The address as it may stand in a Location header, or None when it is not the shop's own.
+
+    >>> from rekindle.terms.shop import ShopSettings
+    >>> shop = ShopSettings(id=1, slug="s", name="S", url="https://shop.example")
+    >>> safe_target("https://www.shop.example/a b", shop), safe_target("https://shop.example@evil.example/", shop)
+    ('https://www.shop.example/a%20b', None)
+    """
+    if not url or len(url) > _MAX_TARGET or any(ord(char) < 0x20 or char == "\\" for char in url):
+        return None
+    place = _place_of(url)
+    if place is None:
+        return None
+    scheme, host, port = place
+    for own in (shop.url, shop.restore_url):
+        home = _place_of(own)
+        if home is None or (scheme, port) != (home[0], home[2]):
+            continue
+        base = home[1].removeprefix("www.")
+        if host == base or host.endswith(f".{base}"):
+            return quote(url, safe=_PRINTABLE)
+    return None
+
+
+def restore_target(shop: ShopSettings, token: str) -> str | None:
+    """The shop's cart page (or its front page) with the token that lets its script fetch the cart."""
+    target = safe_target(shop.restore_url or shop.url, shop)
+    if target is None:
+        return None
+    parts = urlsplit(target)
+    kept = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != RESTORE_PARAMETER]
+    query = urlencode([*kept, (RESTORE_PARAMETER, token)])
+    return urlunsplit((parts.scheme, parts.netloc, parts.path or "/", query, parts.fragment))
+
+
+def _place_of(url: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port; None for anything but a plain http or https address."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _PORTS or "@" in parts.netloc or not _HOST.fullmatch(host):
+        return None
+    return parts.scheme, host, port or _PORTS[parts.scheme]

@@ -1,0 +1,75 @@
+"""Which address is answered by whom? A few prefixes by bare handlers, everything else by Django.
+
+The bare ones are called by shops, browsers of shoppers and machines, far more often than the dashboard; Django's view
+stack would cost ten times the work itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from django.conf import settings
+
+from rekindle.engine.ingest import ingest
+from rekindle.store.database import Connection
+from rekindle.store.shops import shop_by_write_key
+from rekindle.terms.event import ShopEvent
+from rekindle.terms.shop import ShopSettings
+from rekindle.web import health, runtime
+from rekindle.web.http import Handler
+from rekindle.web.ingest.app import Intake
+from rekindle.web.ingest.store import EventStore
+from rekindle.web.ingest.writer import Writer
+from rekindle.web.public import follow, restore, script, unsubscribe
+from rekindle.web.rate import RateLimit
+from rekindle.web.remember import Remembered
+
+_EXACT: dict[str, Handler] = {
+    "/healthz": health.alive,
+    "/readyz": health.ready,
+    "/metrics": health.metrics,
+    "/s/rekindle.js": script.storefront,
+}
+_PREFIXES: tuple[tuple[str, Handler], ...] = (
+    ("/v1/carts/", restore.restore),
+    ("/r/", follow.recover),
+    ("/c/", follow.product),
+    ("/u/", unsubscribe.unsubscribe),
+)
+
+
+def handler_for(path: str) -> Handler | None:
+    """The bare handler of a path; None for Django's. Never raises."""
+    exact = _EXACT.get(path)
+    if exact is not None:
+        return exact
+    for prefix, handler in _PREFIXES:
+        if path.startswith(prefix):
+            return handler
+    return intake().accept if takes_events(path) else None
+
+
+def takes_events(path: str) -> bool:
+    """Is this one of the ingest endpoints, or an address beside them?"""
+    return path.startswith("/v1/") and not path.startswith("/v1/carts/")
+
+
+@cache
+def intake() -> Intake:
+    """The process's one intake: its writer groups what arrives at the same time."""
+    context = runtime.context()
+
+    def put(connection: Connection, shop: ShopSettings, events: Sequence[ShopEvent]) -> None:
+        ingest(connection, context, shop, events)
+
+    def shop_of(write_key: str) -> ShopSettings | None:
+        with runtime.database().control() as connection:
+            return shop_by_write_key(connection, write_key)
+
+    return Intake(
+        writer=Writer(EventStore(lambda bucket: runtime.database().data(bucket), put)),
+        shops=Remembered(shop_of),
+        clock=context.clock,
+        rate=RateLimit(settings.INGEST_RATE),
+    )
