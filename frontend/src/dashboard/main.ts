@@ -4,10 +4,12 @@ import { startCharts } from "./chart_island";
 import { startCopying } from "./copy";
 import { htmx } from "./htmx_setup";
 import { startMenus } from "./menus";
+import { startPictures } from "./pictures";
 import { startRelativeTimes } from "./relative_times";
 
 startMenus();
 startCopying();
+startPictures();
 startRelativeTimes();
 // Runs for the whole page first and then for each part that htmx swaps in.
 htmx.onLoad((part) => {

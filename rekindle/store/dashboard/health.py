@@ -44,8 +44,7 @@ class Health:
 
 def load_health(connection: Connection, *, shop_id: int, buckets: Sequence[int], now: datetime) -> Health:
     where = {"buckets": list(buckets), "shop_id": shop_id}
-    oldest = dict(connection.execute(sql("oldest_due_work"), {**where, "now": now}).fetchall())
+    due = connection.execute(sql("oldest_due_work"), {**where, "now": now}).fetchall()
+    oldest: dict[str, datetime | None] = dict(due)
     row = connection.execute(sql("count_uncertain_sends"), where).fetchone()
-    return Health(
-        check=oldest["check"], step=oldest["step"], send=oldest["send"], uncertain_count=row[0] if row else 0
-    )
+    return Health(check=oldest["check"], step=oldest["step"], send=oldest["send"], uncertain_count=row[0] if row else 0)

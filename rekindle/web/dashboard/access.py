@@ -24,8 +24,7 @@ from rekindle.store.database import Connection
 from rekindle.store.shops import load_shop
 from rekindle.terms.role import Action, Role, may
 from rekindle.terms.shop import ShopSettings
-from rekindle.web.runtime import context as engine_context
-from rekindle.web.runtime import database
+from rekindle.web import runtime
 
 P = ParamSpec("P")
 GUARDED: Final = "guarded_actions"  #: attribute by which a test finds out what a route asks for
@@ -54,17 +53,17 @@ class Visit:
 
 def shop_view(
     *, get: Action | None = None, post: Action | None = None
-) -> Callable[[Callable[Concatenate[Visit, P], HttpResponse]], Callable[Concatenate[HttpRequest, str, P], HttpResponse]]:
+) -> Callable[[Callable[Concatenate[Visit, P], HttpResponse]], Callable[..., HttpResponse]]:
     """Turn a function of a `Visit` into a Django view of ``/shops/<slug>/...``; a method without action is refused."""
     needed = {"GET": get, "HEAD": get, "POST": post}
     actions = {method: action for method, action in needed.items() if action is not None}
 
-    def wrap(view: Callable[Concatenate[Visit, P], HttpResponse]) -> Callable[Concatenate[HttpRequest, str, P], HttpResponse]:
+    def wrap(view: Callable[Concatenate[Visit, P], HttpResponse]) -> Callable[..., HttpResponse]:
         @wraps(view)
         def guarded(request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             if not request.user.is_authenticated:
                 return to_sign_in(request)
-            with database().control() as connection:
+            with runtime.database().control() as connection:
                 visit = _visit(request, connection, slug)
                 action = actions.get(request.method or "")
                 if action is None:
@@ -89,21 +88,25 @@ def to_sign_in(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(f"{settings.LOGIN_URL}?{urlencode({'next': back})}")
 
 
+def person_id_of(request: HttpRequest) -> int:
+    """The signed-in person's id; 0, which nobody has, for nobody."""
+    return int(request.user.pk or 0)
+
+
 def _visit(request: HttpRequest, connection: Connection, slug: str) -> Visit:
-    person_id, account = request.user.pk, request.user.get_username()
-    shops = shops_of_person(connection, person_id)
+    shops = shops_of_person(connection, person_id_of(request))
     here = next((shop for shop in shops if shop.slug == slug), None)
     shop = load_shop(connection, here.shop_id) if here else None
     if here is None or shop is None:
         raise Http404("there is no such shop")
-    context = engine_context()
+    context = runtime.context()
     return Visit(
         request=request,
         connection=connection,
         context=context,
         shop=shop,
         role=here.role,
-        account=account,
+        account=request.user.get_username(),
         shops=shops,
         now=context.clock.now(),
     )

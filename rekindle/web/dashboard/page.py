@@ -75,7 +75,7 @@ def show_page(
     """A whole page: ``content`` plus `visit` and `page` for the frame."""
     health = load_health(visit.connection, shop_id=visit.shop.id, buckets=visit.buckets, now=visit.now)
     page = Page(
-        navigation=[_entry(visit, health, section, *entry) for entry in _ENTRIES],
+        navigation=[_entry(visit, health, section, entry) for entry in _ENTRIES],
         health=_health_line(health, visit),
         may_pause=visit.may(Action.PAUSE_SENDING),
     )
@@ -93,7 +93,8 @@ def wants_part(visit: Visit) -> bool:
     return headers.get("HX-Request") == "true" and headers.get("HX-History-Restore-Request") != "true"
 
 
-def _entry(visit: Visit, health: Health, here: Section, section: Section, label: str, icon: str) -> NavigationEntry:
+def _entry(visit: Visit, health: Health, here: Section, entry: tuple[Section, str, str]) -> NavigationEntry:
+    section, label, icon = entry
     badge = health.uncertain_count if section is Section.SENDS else 0
     return NavigationEntry(
         url=reverse(f"dashboard:{section}", args=[visit.shop.slug]),

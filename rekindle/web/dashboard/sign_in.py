@@ -14,9 +14,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from rekindle.engine.sign_in import note_failed_sign_in, note_sign_in, sign_in_blocked_until
 from rekindle.store.dashboard.access import any_person, shops_of_person
-from rekindle.web.dashboard.access import to_sign_in
-from rekindle.web.runtime import context as engine_context
-from rekindle.web.runtime import database
+from rekindle.web import runtime
+from rekindle.web.dashboard.access import person_id_of, to_sign_in
 
 _WRONG = "This name and password do not match. Passwords are case-sensitive."
 _MOST_CHARACTERS = 254
@@ -30,7 +29,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(_target(request))
     if request.method == "POST":
         return _try(request)
-    with database().control() as connection:
+    with runtime.database().control() as connection:
         anybody = any_person(connection)
     return _page(request, anybody=anybody)
 
@@ -46,8 +45,8 @@ def home(request: HttpRequest) -> HttpResponse:
     """Lead to the person's first shop, or say that there is none."""
     if not request.user.is_authenticated:
         return to_sign_in(request)
-    with database().control() as connection:
-        shops = shops_of_person(connection, request.user.pk)
+    with runtime.database().control() as connection:
+        shops = shops_of_person(connection, person_id_of(request))
     if shops:
         return HttpResponseRedirect(f"/shops/{shops[0].slug}/")
     return render(request, "dashboard/no_shop.html", {"account": request.user.get_username()})
@@ -57,8 +56,8 @@ def _try(request: HttpRequest) -> HttpResponse:
     account = request.POST.get("account", "").strip()[:_MOST_CHARACTERS]
     password = request.POST.get("password", "")[:1024]
     address = request.META.get("REMOTE_ADDR", "")
-    context = engine_context()
-    with database().control() as connection:
+    context = runtime.context()
+    with runtime.database().control() as connection:
         until = sign_in_blocked_until(connection, context, account=account, address=address)
         if until is not None:
             minutes = max(1, math.ceil((until - context.clock.now()).total_seconds() / 60))

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django import template
+from django.conf import settings
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -20,6 +21,7 @@ from rekindle.terms.send import SendState
 
 register = template.Library()
 
+_SENTENCES: Final = {reason.value: reason.sentence for reason in Reason}
 _UNITS: Final = (("year", 31_557_600), ("month", 2_629_800), ("day", 86_400), ("hour", 3_600), ("minute", 60))
 #: The look (see frontend/src/styles/parts.css) and the icon of each state, and what it is called.
 _STATES: Final[dict[str, tuple[str, str, str]]] = {
@@ -46,7 +48,9 @@ _STATES: Final[dict[str, tuple[str, str, str]]] = {
 def icon(name: str, extra: str = "") -> SafeString:
     """One icon of the sprite; decoration only, so a reader never hears it."""
     css = f"icon {extra}" if extra else "icon"
-    return format_html('<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>', css, static("dist/icons.svg"), name)
+    return format_html(
+        '<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>', css, static("dist/icons.svg"), name
+    )
 
 
 @register.simple_tag(takes_context=True)
@@ -125,12 +129,17 @@ def web_url(value: object) -> str:
 
 
 @register.filter
+def picture_url(value: object) -> str:
+    """The address of a picture that the page's content policy lets through: https, and http where we are http too."""
+    text = web_url(value)
+    plain = text.lower().startswith("http://")
+    return "" if plain and not settings.PUBLIC_URL.startswith("http://") else text
+
+
+@register.filter
 def sentence(reason: object) -> str:
     """What a stored reason means; an unknown one as it is stored."""
-    try:
-        return Reason(str(reason)).sentence
-    except ValueError:
-        return str(reason)
+    return _SENTENCES.get(str(reason), str(reason))
 
 
 @register.filter

@@ -1,0 +1,77 @@
+"""What would a message look like? The same letter that `engine.compose` writes, for the newest cart or a made-up one.
+
+Nothing is sent, stored or decided; the links in it lead nowhere, because their seed belongs to no send. Nobody's name
+is shown: the cart is real, the shopper is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from rekindle.engine.books import Books
+from rekindle.engine.compose import Composed, Composer
+from rekindle.engine.context import Context
+from rekindle.engine.facts import Candidate
+from rekindle.render.email import RenderedEmail
+from rekindle.store.buckets import buckets_of
+from rekindle.store.database import Connection
+from rekindle.store.outbox import CartRow, Claimed, SendRow
+from rekindle.store.statements import sql
+from rekindle.terms.cart import CartState
+from rekindle.terms.decision import Verdict
+from rekindle.terms.send import Channel
+from rekindle.terms.shop import ShopSettings
+
+NAME: Final = "Ada"
+_NOBODY: Final = UUID(int=0)
+_SAMPLE_ITEMS: Final[list[dict[str, Any]]] = [
+    {
+        "product_key": "jacket",
+        "title": "Trail rain jacket",
+        "variant": "Pine green, M",
+        "quantity": 1,
+        "unit_cents": 14_900,
+    },
+    {"product_key": "socks", "title": "Merino hiking socks, pack of two", "quantity": 2, "unit_cents": 2_450},
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """Either ``email``, or ``verdict``: why this message would not go out. ``is_sample``: the cart is made up."""
+
+    email: RenderedEmail | None
+    verdict: Verdict | None
+    is_sample: bool
+
+
+def preview_email(
+    connection: Connection, context: Context, shop: ShopSettings, version_id: int, *, step_number: int = 1
+) -> Preview | None:
+    """The letter of a template version of this shop; None when the shop has no such version."""
+    books, now = Books(), context.clock.now()
+    content = books.template_content(connection, version_id)
+    if content is None or content.shop_id != shop.id or content.channel != Channel.EMAIL.value:
+        return None
+    composer = Composer(context)
+    composer.learn(connection, books, [version_id])
+    cart = _newest_cart(connection, shop)
+    items, currency, total = cart or (_SAMPLE_ITEMS, shop.currency, 19_800)
+    held = Claimed(0, _NOBODY, shop.id, _NOBODY, _NOBODY, Channel.EMAIL.value, 0, now, bytes(16))
+    context_of_send = {"links": [""] * len(items), "locale": shop.locale, "step_number": step_number}
+    row = SendRow._make([None] * len(SendRow._fields))._replace(
+        id=_NOBODY, template_version_id=version_id, context=context_of_send, first_name=NAME, address="ada@example.com"
+    )
+    about = CartRow(_NOBODY, CartState.ABANDONED.value, now, False, items, currency, total)
+    made = composer.compose(Candidate(held, row, about, shop, ()), now)
+    if isinstance(made, Composed):
+        return Preview(email=made.email, verdict=None, is_sample=cart is None)
+    return Preview(email=None, verdict=made, is_sample=cart is None)
+
+
+def _newest_cart(connection: Connection, shop: ShopSettings) -> tuple[list[dict[str, Any]], str, int] | None:
+    values = {"buckets": buckets_of(shop), "shop_id": shop.id}
+    row = connection.execute(sql("cart_for_preview"), values).fetchone()
+    return (row[0], row[1] or shop.currency, row[2]) if row else None

@@ -1,0 +1,191 @@
+"""What became of this cart, and why? Its items, shopper, past, and every decision with its reason."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+
+from rekindle.lib.addresses import masked
+from rekindle.store.dashboard.cart import (
+    MOST_DECISIONS,
+    MOST_EVENTS,
+    CartPage,
+    ContactLine,
+    DecisionLine,
+    ShopperPage,
+    load_cart,
+    load_contacts,
+    load_decisions,
+    load_enrolments,
+    load_events,
+    load_order,
+    load_sends,
+    load_shopper,
+)
+from rekindle.store.dashboard.flows import flows_of_shop
+from rekindle.store.dashboard.sends import events_of_sends, outbox_of_sends
+from rekindle.terms.attribution import LAST_CLICK
+from rekindle.terms.decision import Outcome, Question
+from rekindle.terms.role import Action
+from rekindle.web.dashboard.access import Visit, person_id_of, shop_view
+from rekindle.web.dashboard.cart_timeline import timeline
+from rekindle.web.dashboard.page import Section, show_page, show_part
+from rekindle.web.dashboard.sends import show_sends
+
+log = logging.getLogger(__name__)
+
+_QUESTIONS = {
+    Question.ABANDON: "Is it abandoned, does it enter?",
+    Question.ASSIGN: "Holdout or treated?",
+    Question.NEXT_STEP: "What does the flow do now?",
+    Question.MAY_SEND: "May this message go out now?",
+    Question.EXIT: "Does the run end?",
+}
+_OUTCOMES = {Outcome.ALLOW: ("good", "Yes"), Outcome.DENY: ("bad", "No"), Outcome.DEFER: ("warn", "Not now")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemView:
+    title: str
+    detail: str
+    quantity: int
+    unit_cents: int | None
+    line_cents: int | None
+    url: str
+    image_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionView:
+    """A verdict as the page shows it; ``evidence``: names and texts."""
+
+    decision: DecisionLine
+    question: str
+    look: str
+    outcome: str
+    evidence: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactView:
+    contact: ContactLine
+    shown: str
+
+
+@shop_view(get=Action.READ)
+def cart(visit: Visit, bucket: int, cart_id: UUID) -> HttpResponse:
+    page = _load(visit, bucket, cart_id)
+    connection, shop, buckets = visit.connection, visit.shop, visit.buckets
+    shopper = _shopper_of(visit, page)
+    sends = load_sends(connection, page, buckets)
+    order = load_order(connection, shop, page.order_key, rule=LAST_CLICK) if page.order_key else None
+    events = load_events(connection, page)
+    decisions = load_decisions(connection, page, buckets)
+    moments = timeline(
+        page,
+        events=events,
+        runs=load_enrolments(connection, page, buckets),
+        sends=sends,
+        facts=events_of_sends(connection, sends),
+        outbox=outbox_of_sends(connection, sends),
+        order=order,
+        flow_names={flow.id: flow.name for flow in flows_of_shop(connection, shop.id)},
+    )
+    content = {
+        "cart": page,
+        "items": [_item(item) for item in page.items],
+        "pieces": sum(_whole(item.get("quantity")) or 0 for item in page.items),
+        "shopper": shopper,
+        "contacts": _contacts(visit, shopper, revealed=False),
+        "may_reveal": visit.may(Action.REVEAL_ADDRESS),
+        "order": order,
+        "moments": moments,
+        "events_cut": len(events) >= MOST_EVENTS,
+        "sends": show_sends(visit, sends),
+        "decisions": [_decision(line) for line in decisions],
+        "decisions_cut": len(decisions) >= MOST_DECISIONS,
+        "recovery": _recovery(visit, page),
+    }
+    return show_page(visit, "dashboard/cart.html", content, section=Section.CARTS)
+
+
+@shop_view(post=Action.REVEAL_ADDRESS)
+def reveal(visit: Visit, bucket: int, cart_id: UUID) -> HttpResponse:
+    """The shopper's addresses in full; asked for one cart at a time, and noted who asked."""
+    page = _load(visit, bucket, cart_id)
+    shopper = _shopper_of(visit, page)
+    facts = {"shop": visit.shop.id, "cart": str(page.id), "by": person_id_of(visit.request)}
+    log.info("address_revealed", extra={"facts": facts})
+    content = {"contacts": _contacts(visit, shopper, revealed=True), "cart": page, "may_reveal": False}
+    return show_part(visit, "dashboard/parts/contacts.html", content)
+
+
+def _load(visit: Visit, bucket: int, cart_id: UUID) -> CartPage:
+    page = None
+    if bucket in visit.buckets:
+        page = load_cart(visit.connection, bucket=bucket, shop_id=visit.shop.id, cart_id=cart_id)
+    if page is None:
+        raise Http404("there is no such cart")
+    return page
+
+
+def _shopper_of(visit: Visit, page: CartPage) -> ShopperPage | None:
+    if page.shopper_id is None or page.shopper_bucket is None:
+        return None
+    return load_shopper(visit.connection, bucket=page.shopper_bucket, shop_id=visit.shop.id, shopper_id=page.shopper_id)
+
+
+def _contacts(visit: Visit, shopper: ShopperPage | None, *, revealed: bool) -> list[ContactView]:
+    if shopper is None:
+        return []
+    contacts = load_contacts(visit.connection, shopper, shop_id=visit.shop.id)
+    return [
+        ContactView(contact=one, shown=one.address if revealed else masked(one.address) if one.address else "")
+        for one in contacts
+    ]
+
+
+def _item(item: Mapping[str, Any]) -> ItemView:
+    unit, quantity = _whole(item.get("unit_cents")), _whole(item.get("quantity")) or 0
+    detail = " · ".join(str(item[name]) for name in ("variant", "sku") if item.get(name))
+    return ItemView(
+        title=str(item.get("title") or item.get("product_key") or "?"),
+        detail=detail,
+        quantity=quantity,
+        unit_cents=unit,
+        line_cents=unit * quantity if unit is not None else None,
+        url=str(item.get("url") or ""),
+        image_url=str(item.get("image_url") or ""),
+    )
+
+
+def _decision(line: DecisionLine) -> DecisionView:
+    look, outcome = _OUTCOMES.get(line.outcome, ("", line.outcome))  # type: ignore[call-overload]
+    return DecisionView(
+        decision=line,
+        question=_QUESTIONS.get(line.question, line.question),  # type: ignore[call-overload]
+        look=look,
+        outcome=outcome,
+        evidence=[(str(name).replace("_", " "), _text(value)) for name, value in line.evidence.items()],
+    )
+
+
+def _recovery(visit: Visit, page: CartPage) -> dict[str, str]:
+    """Where a recovery link of this cart begins and ends; the token itself is kept as a hash only."""
+    return {"begins": f"{visit.context.public_url}/r/", "leads_to": page.recover_url or visit.shop.restore_url}
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)[:300]

@@ -1,0 +1,171 @@
+"""How does a flow read to a person? Definitions turned into sentences and a tree that a template can draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from rekindle.render.money_format import money
+from rekindle.store.dashboard.flows import StepOrders, StepSends, TemplateLine
+from rekindle.store.dashboard.overview import ReasonCount
+from rekindle.terms.cart import Stage
+from rekindle.terms.flow import AllOf, AnyOf, Branch, Condition, Exit, Field, Flow, Message, Not, Step, Test, Wait
+from rekindle.terms.shop import ShopSettings
+from rekindle.web.templatetags.dashboard import duration
+
+_FIELDS: Final = {
+    Field.TOTAL_CENTS: "the cart's value",
+    Field.ITEM_COUNT: "the number of items",
+    Field.CURRENCY: "the currency",
+    Field.STAGE: "the stage",
+    Field.COUNTRY: "the country",
+    Field.LOCALE: "the language",
+    Field.DEVICE: "the device",
+    Field.RETURNING: "a returning shopper",
+    Field.ORDER_COUNT: "the number of earlier orders",
+    Field.PRODUCT_KEYS: "the products",
+    Field.CLICKED: "a click in this flow",
+}
+_OPERATORS: Final = {
+    "eq": "is",
+    "ne": "is not",
+    "lt": "is below",
+    "le": "is at most",
+    "gt": "is above",
+    "ge": "is at least",
+    "in": "is one of",
+    "contains": "include",
+}
+_KINDS: Final = {
+    Stage.BROWSE: "a browse visit",
+    Stage.CART: "a cart",
+    Stage.CHECKOUT: "a checkout",
+    Stage.PAYMENT: "a payment",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepNumbers:
+    """What the steps of a flow brought in a period, by step id; ``waiting`` is as it is now."""
+
+    sends: Mapping[str, StepSends] = field(default_factory=dict)
+    skips: Mapping[str, Sequence[ReasonCount]] = field(default_factory=dict)
+    orders: Mapping[str, StepOrders] = field(default_factory=dict)
+    waiting: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One step as the page draws it. ``kind``: wait, message, branch or exit; branches carry both sides."""
+
+    kind: str
+    id: str
+    title: str
+    detail: str = ""
+    template: TemplateLine | None = None
+    sends: StepSends | None = None
+    skips: Sequence[ReasonCount] = ()
+    orders: StepOrders | None = None
+    waiting: int = 0
+    number: int = 0
+    then: Sequence[Node] = ()
+    otherwise: Sequence[Node] = ()
+
+
+def draw(flow: Flow, *, shop: ShopSettings, templates: Mapping[str, TemplateLine], numbers: StepNumbers) -> list[Node]:
+    """The steps of a flow from top to bottom."""
+    order = {step.id: n for n, step in enumerate((s for s, _ in flow.walk() if isinstance(s, Message)), start=1)}
+    return [_node(step, shop, templates, numbers, order) for step in flow.steps]
+
+
+def trigger_words(flow: Flow, shop: ShopSettings) -> str:
+    """When a cart enters, in one sentence."""
+    kinds = " or ".join(_KINDS[kind] for kind in flow.trigger.kinds)
+    idle = (
+        {flow.trigger.idle_s} if flow.trigger.idle_s is not None else {shop.idle_s(kind) for kind in flow.trigger.kinds}
+    )
+    after = " or ".join(duration(seconds) for seconds in sorted(idle))
+    return f"When {kinds} is left alone for {after}"
+
+
+def condition_words(condition: Condition, shop: ShopSettings) -> str:
+    """A condition as a sentence part.
+
+    >>> shop = ShopSettings(id=1, slug="s", name="S")
+    >>> condition_words(Test(field=Field.TOTAL_CENTS, op="ge", value=5000), shop)
+    "the cart's value is at least €50.00"
+    """
+    if isinstance(condition, AllOf):
+        return " and ".join(_grouped(member, shop) for member in condition.of)
+    if isinstance(condition, AnyOf):
+        return " or ".join(_grouped(member, shop) for member in condition.of)
+    if isinstance(condition, Not):
+        return f"not ({condition_words(condition.of, shop)})"
+    return _test_words(condition, shop)
+
+
+def _grouped(condition: Condition, shop: ShopSettings) -> str:
+    text = condition_words(condition, shop)
+    return f"({text})" if isinstance(condition, AllOf | AnyOf) else text
+
+
+def _test_words(test: Test, shop: ShopSettings) -> str:
+    name = _FIELDS[test.field]
+    if test.op == "missing":
+        return f"{name} is not known"
+    if test.field in {Field.RETURNING, Field.CLICKED} and isinstance(test.value, bool) and test.op in {"eq", "ne"}:
+        wanted = test.value == (test.op == "eq")
+        return f"there is {'' if wanted else 'not '}{name}"
+    return f"{name} {_OPERATORS[test.op]} {_value_words(test, shop)}"
+
+
+def _value_words(test: Test, shop: ShopSettings) -> str:
+    value = test.value
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value)
+    if test.field is Field.TOTAL_CENTS and isinstance(value, int | float):
+        return money(int(value), shop.currency, shop.locale)
+    return str(value)
+
+
+def _node(
+    step: Step,
+    shop: ShopSettings,
+    templates: Mapping[str, TemplateLine],
+    numbers: StepNumbers,
+    order: Mapping[str, int],
+) -> Node:
+    waiting = numbers.waiting.get(step.id, 0)
+    if isinstance(step, Wait):
+        title = f"Wait {duration(step.delay_s)}" if step.delay_s else "Go on at once"
+        detail = (
+            "counted from when the cart was left" if step.since == "abandonment" else "counted from the step before"
+        )
+        return Node(kind="wait", id=step.id, title=title, detail=detail, waiting=waiting)
+    if isinstance(step, Message):
+        template = templates.get(step.template)
+        channels = ", else ".join(channel.value for channel in step.channels)
+        return Node(
+            kind="message",
+            id=step.id,
+            title=template.subject if template else step.template,
+            detail=f"by {channels}, if the shopper may get it at that moment",
+            template=template,
+            sends=numbers.sends.get(step.id),
+            skips=numbers.skips.get(step.id, ()),
+            orders=numbers.orders.get(step.id),
+            waiting=waiting,
+            number=order[step.id],
+        )
+    if isinstance(step, Branch):
+        return Node(
+            kind="branch",
+            id=step.id,
+            title=f"If {condition_words(step.when, shop)}",
+            waiting=waiting,
+            then=[_node(each, shop, templates, numbers, order) for each in step.then],
+            otherwise=[_node(each, shop, templates, numbers, order) for each in step.otherwise],
+        )
+    assert isinstance(step, Exit)
+    return Node(kind="exit", id=step.id, title="Leave the flow", waiting=waiting)

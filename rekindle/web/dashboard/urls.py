@@ -1,0 +1,38 @@
+"""Which pages has the dashboard? Everything of a shop lies under /shops/<slug>/ and goes through `shop_view`."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, path
+
+from rekindle.web.dashboard import cart, carts, flow, overview, people, preview, sends, settings_page, sign_in
+
+app_name = "dashboard"
+
+SHOP = "shops/<slug:slug>/"
+CART = f"{SHOP}carts/<int:bucket>/<uuid:cart_id>/"
+
+urlpatterns: list[URLPattern] = [
+    path("", sign_in.home, name="home"),
+    path("login", sign_in.sign_in, name="sign_in"),
+    path("logout", sign_in.sign_out, name="sign_out"),
+    path(SHOP, overview.overview, name="overview"),
+    path(f"{SHOP}carts/", carts.carts, name="carts"),
+    path(CART, cart.cart, name="cart"),
+    path(f"{CART}addresses", cart.reveal, name="reveal"),
+    path(f"{SHOP}flows/", flow.flows, name="flows"),
+    path(f"{SHOP}flows/<slug:key>/", flow.flows, name="flow"),
+    path(f"{SHOP}flows/<slug:key>/on", overview.overview, name="switch_on"),
+    path(f"{SHOP}flows/<slug:key>/off", overview.overview, name="switch_off"),
+    path(f"{SHOP}templates/<int:version_id>/preview", preview.preview, name="preview"),
+    path(f"{SHOP}sends/", sends.sends, name="sends"),
+    path(f"{SHOP}sends/pause", settings_page.pause, name="pause_sending"),
+    path(f"{SHOP}sends/resume", settings_page.resume, name="resume_sending"),
+    path(f"{SHOP}sends/<int:bucket>/<uuid:send_id>/settle", overview.overview, name="settle_send"),
+    path(f"{SHOP}settings/", settings_page.settings_page, name="settings"),
+    path(f"{SHOP}settings/shop", settings_page.change_identity, name="change_shop"),
+    path(f"{SHOP}settings/sender", settings_page.change_sender, name="change_sender"),
+    path(f"{SHOP}settings/rules", settings_page.change_rules, name="change_rules"),
+    path(f"{SHOP}settings/write-key", settings_page.renew_key, name="renew_key"),
+    path(f"{SHOP}settings/people", people.add, name="add_person"),
+    path(f"{SHOP}settings/people/<int:person_id>", people.change, name="change_person"),
+]
