@@ -33,10 +33,10 @@ class DecisionRow:
 
 def write_decisions(connection: Connection, rows: Sequence[DecisionRow]) -> None:
     """Append the decisions. Evidence must be JSON values and never hold an address."""
-    copy_lines(connection, sql("copy_decisions"), _lines(rows))
+    copy_lines(connection, sql("copy_decisions"), decision_lines(rows))
 
 
-def _lines(rows: Sequence[DecisionRow]) -> list[str]:
+def decision_lines(rows: Sequence[DecisionRow]) -> list[str]:
     """One line of COPY per decision; a batch shares its instant, so that is written out once."""
     lines: list[str] = []
     for at, group in groupby(rows, key=lambda row: row.at):
