@@ -164,8 +164,10 @@ describe("consent", () => {
     api.track?.("one");
     api.doNotSend?.(true);
     expect(storedEvents()).toBe(0);
-    const later = openPage("/cart", { page: true });
+    const later = openPage("/cart", { page: true, anonymousId: "from the shop" });
     later.track?.("two");
+    later.identify?.("u1");
+    later.cart?.({ cart_id: "c1", products: [] });
     await pass();
     expect(server.requests).toHaveLength(0);
     expect(Object.keys(localStorage)).toEqual(["rk.off"]);
@@ -173,6 +175,7 @@ describe("consent", () => {
     later.track?.("three");
     await pass();
     expect(server.names()).toEqual(["three"]);
+    expect(server.accepted[0]?.anonymousId).toBe("from the shop");
   });
 });
 

@@ -2,7 +2,7 @@
 import htmx from "htmx.org";
 
 htmx.config.allowEval = false; // so hx-on, js: values and trigger filters do not work: write an island instead
-htmx.config.allowScriptTags = false;
+// allowScriptTags stays on: off, htmx would drop the JSON of charts too. Inline scripts are stopped by the policy.
 htmx.config.includeIndicatorStyles = false; // they are in dashboard.css
 htmx.config.selfRequestsOnly = true;
 htmx.config.historyCacheSize = 0; // pages show personal data: none of it goes into the browser's storage

@@ -32,6 +32,8 @@ export interface ConsentDetails {
 const OF_A_CART = /^(Product (Added|Removed)|(Cart|Checkout|Order|Payment|Coupon) )/;
 /** An unchanged cart is not told again before this time, though every page may call cart(). */
 const SAME_CART_MS = 600_000;
+/** What still works after doNotSend(true). */
+const UNDER_OFF = /^(load|doNotSend|anonymousId|reset)$/;
 
 function facts(value: unknown): Facts {
   return value && typeof value === "object" && !Array.isArray(value) ? { ...(value as Facts) } : {};
@@ -55,14 +57,14 @@ export function createApi(scriptHost: string) {
   function anonymousId(): string {
     let id = store.get("anon");
     if (!id) {
-      id = freshId();
+      id = options.anonymousId ?? freshId();
       if (!isOff()) store.set("anon", id);
     }
     return id;
   }
 
   function send(type: string, fields: Facts, context?: Facts): void {
-    if (isOff()) return;
+    if (isOff()) return; // a restore or a typed address, on a page where it was switched off meanwhile
     const taken = delivery?.push({
       type,
       anonymousId: anonymousId(),
@@ -88,7 +90,7 @@ export function createApi(scriptHost: string) {
     load(writeKey: string, given: Options = {}): void {
       if (delivery || !writeKey) return;
       options = given;
-      if (given.anonymousId) store.set("anon", given.anonymousId);
+      if (given.anonymousId && !isOff()) store.set("anon", given.anonymousId);
       const host = (given.host ?? scriptHost).replace(/\/+$/, "");
       const token = takeToken();
       delivery = startDelivery(store, { url: `${host}/v1/batch`, writeKey, gatherMs: given.gatherMs ?? 250 });
@@ -191,6 +193,7 @@ export function createApi(scriptHost: string) {
 
   function call(name: string, args: unknown[]): unknown {
     if (!delivery && name !== "load" && name !== "anonymousId") return void held.push([name, ...args]);
+    if (isOff() && !UNDER_OFF.test(name)) return;
     try {
       return (calls as unknown as Record<string, (...args: unknown[]) => unknown>)[name]?.(...args);
     } catch (problem) {

@@ -1,0 +1,81 @@
+"""Where do browser tests get their Chromium? The first one that starts; without one they are skipped, and say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from scripts import find_chromium
+from tests.stub_rekindle import SCRIPT, StubRekindle
+
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-sync",
+    "--no-first-run",
+    "--metrics-recording-only",
+    "--force-color-profile=srgb",
+)
+
+#: Opens a page of a width in px; any error in its console fails the test, unless ``quiet``.
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = find_chromium.find()
+    if path is None:
+        pytest.skip("no Chromium was found: install one, or name it in REKINDLE_CHROMIUM")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=str(path), args=list(ARGUMENTS))
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Open]:
+    complaints: list[str] = []
+    contexts = []
+
+    def open_one(
+        *, width: int = 1280, height: int = 800, quiet: bool = False, colours: str = "light", **more: object
+    ) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=colours, **more)
+        contexts.append(context)
+        context.set_default_timeout(15_000)
+        page = context.new_page()
+        if not quiet:
+            page.on("console", lambda message: _note(message, complaints))
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _note(message: ConsoleMessage, complaints: list[str]) -> None:
+    if message.type == "error":
+        complaints.append(f"{message.text} ({message.location.get('url')})")
+
+
+@pytest.fixture
+def rekindle() -> Iterator[StubRekindle]:
+    if not SCRIPT.is_file():
+        pytest.skip("the front end is not built: run make setup")
+    stub = StubRekindle()
+    yield stub
+    stub.stop()
+
+
+def fits(page: Page) -> bool:
+    """No part of the page sticks out to the right."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
