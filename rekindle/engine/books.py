@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 
+from rekindle.engine.recommend import Shelf
 from rekindle.policy.abandonment import IdleRules, idle_rules
 from rekindle.policy.enrolling import ActiveFlow
 from rekindle.policy.entry import fields_of
@@ -45,6 +46,7 @@ class Books:
         self.flows: dict[int, tuple[ActiveFlow, ...]] = {}
         self.templates: dict[tuple[int, str], PublishedTemplate] = {}
         self.accounts: dict[int, tuple[ProviderAccountRow, ...]] = {}
+        self.shelf = Shelf()
         self._versions: dict[int, RunningVersion] = {}
         self._contents: dict[int, TemplateContent] = {}
         self._rules: dict[tuple[int, Stage], IdleRules] = {}

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
 from rekindle.terms.consent import ConsentKind
 from rekindle.terms.send import Channel
@@ -22,7 +21,7 @@ class Reach(NamedTuple):
     """One address of a shopper that is still there (not erased). ``consent``: its newest kind, if any is known."""
 
     channel: str
-    contact_point_id: UUID
+    contact_point_id: str
     consent: str | None
     created_at: datetime
 
@@ -46,4 +45,4 @@ def choose_reach(channels: Sequence[Channel], known: Iterable[Reach]) -> tuple[C
 
 
 def _preference(reach: Reach) -> tuple[int, float, str]:
-    return _RANK.get(reach.consent or "", 2), -reach.created_at.timestamp(), str(reach.contact_point_id)
+    return _RANK.get(reach.consent or "", 2), -reach.created_at.timestamp(), reach.contact_point_id

@@ -1,0 +1,132 @@
+"""What is fixed about a message when its step is taken? Channel, address, template, links, locale.
+
+The part of `advance` that turns "write now" into a send. Links are numbered by their place in ``context["links"]``:
+first the cart's lines in their order, then the recommendations, whose facts lie in ``context["recommended"]``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from rekindle.engine.books import Books
+from rekindle.lib.ids import epoch_ms, timed_hex
+from rekindle.policy.channel_choice import Reach, choose_reach
+from rekindle.policy.next_step import Due
+from rekindle.stats.recommendation import Seeds, cart_seeds, view_seeds
+from rekindle.store.advance import CartToWriteAbout, DueEnrolment, NewSend, ShopperToWriteTo
+from rekindle.store.database import Connection
+from rekindle.store.products import ShownProduct
+from rekindle.terms.cart import Stage
+from rekindle.terms.decision import Verdict, deny
+from rekindle.terms.reasons import Reason
+from rekindle.terms.send import Channel
+from rekindle.terms.shop import ShopSettings
+
+MAX_LINKS = 20  #: lines of a cart that a message shows
+
+
+class Wish(NamedTuple):
+    """A message that a flow wants now. ``number``: its place among the flow's messages, from 1."""
+
+    run: DueEnrolment
+    due: Due
+    number: int
+    shop: ShopSettings
+    cart: CartToWriteAbout
+    shopper: ShopperToWriteTo | None
+
+
+class Plan(NamedTuple):
+    """What becomes of a wish: a send, or why there is none."""
+
+    wish: Wish
+    send: NewSend | None
+    verdict: Verdict | None
+
+
+def plan_sends(
+    connection: Connection, books: Books, wishes: Sequence[Wish], reaches: Mapping[str, Sequence[Reach]]
+) -> list[Plan]:
+    """Plan the messages of a batch. A message that cannot be planned is refused; its flow goes on."""
+    recommended = _recommended(connection, books, wishes)
+    return [
+        _plan(books, wish, reaches.get(wish.run.shopper_id, ()), products)
+        for wish, products in zip(wishes, recommended, strict=True)
+    ]
+
+
+def _plan(books: Books, wish: Wish, reaches: Sequence[Reach], products: Sequence[ShownProduct]) -> Plan:
+    message, run = wish.due.step, wish.run
+    template = books.template(run.shop_id, message.template)
+    if template is None:
+        return Plan(wish, None, deny(Reason.CONTENT_MISSING, template=message.template))
+    chosen = choose_reach([c for c in message.channels if c.value == template.channel], reaches)
+    if chosen is None:
+        return Plan(wish, None, deny(Reason.NO_ADDRESS, channels=[channel.value for channel in message.channels]))
+    channel, reach = chosen
+    send = NewSend(
+        id=_send_id(run, message.id, channel),
+        run=run,
+        step=message.id,
+        channel=channel.value,
+        contact_point_id=reach.contact_point_id,
+        template_version_id=template.version_id,
+        planned_at=wish.due.planned_at,
+        context=_context(wish, products),
+    )
+    return Plan(wish, send, None)
+
+
+def _send_id(run: DueEnrolment, step: str, channel: Channel) -> str:
+    return timed_hex(epoch_ms(run.entered_at), f"{run.id}:{step}:{channel.value}".encode())
+
+
+def _context(wish: Wish, products: Sequence[ShownProduct]) -> dict[str, object]:
+    cart, shop = wish.cart, wish.shop
+    elsewhere = cart.recover_url or shop.restore_url or shop.url
+    links = [_web_address(item.get("url")) or elsewhere for item in cart.items[:MAX_LINKS]]
+    shopper_locale = wish.shopper.locale if wish.shopper else ""
+    return {
+        "links": links + [product.url for product in products],
+        "locale": shopper_locale or str(cart.facts.get("locale") or "") or shop.locale,
+        "step_number": wish.number,
+        "recommended": [
+            {
+                "product_key": product.product_key,
+                "title": product.title,
+                "url": product.url,
+                "image_url": product.image_url,
+                "unit_cents": product.unit_cents,
+                "currency": product.currency,
+            }
+            for product in products
+        ],
+    }
+
+
+def _web_address(value: object) -> str:
+    """Only addresses of the web: a shop's event may say anything."""
+    return value if isinstance(value, str) and value.startswith(("https://", "http://")) else ""
+
+
+def _recommended(connection: Connection, books: Books, wishes: Sequence[Wish]) -> list[list[ShownProduct]]:
+    by_shop: dict[int, list[int]] = defaultdict(list)
+    for place, wish in enumerate(wishes):
+        by_shop[wish.shop.id].append(place)
+    found: list[list[ShownProduct]] = [[] for _ in wishes]
+    for places in by_shop.values():
+        carts = [_seeds_of(wishes[place].cart) for place in places]
+        chosen = books.shelf.recommend(connection, wishes[places[0]].shop, carts)
+        for place, products in zip(places, chosen, strict=True):
+            found[place] = products
+    return found
+
+
+def _seeds_of(cart: CartToWriteAbout) -> tuple[Seeds, Iterable[str]]:
+    """What a cart's recommendations start from, and what is never recommended: what was looked at or is in it."""
+    keys = [str(item["product_key"]) for item in cart.items if "product_key" in item]
+    if cart.stage == Stage.BROWSE.value:
+        return view_seeds(cart.views), ()
+    return cart_seeds(keys), ()
