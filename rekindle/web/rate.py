@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from math import ceil
 
 _MAX_SENDERS = 50_000
 
@@ -38,7 +39,7 @@ class RateLimit:
         left = min(burst, left + (now - at) * self._per_s)
         if left < 1.0:
             self._senders[sender] = (left, now)
-            return max(1, round((1.0 - left) / self._per_s + 0.5))
+            return max(1, ceil((1.0 - left) / self._per_s))
         if len(self._senders) >= _MAX_SENDERS:
             self._forget_idle(now)
         self._senders[sender] = (left - 1.0, now)

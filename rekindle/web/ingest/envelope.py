@@ -18,6 +18,7 @@ from rekindle.web.ingest.shapes import Message, message_of
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _ALL_BUT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _NOT_JSON = (b"NaN", b"Infinity")
 _NOT_A_NUMBER = b"NaN"
 
@@ -88,11 +89,11 @@ def depth_exceeds(text: bytes, levels: int) -> bool:
     >>> depth_exceeds(b'[[["]]]"]]]', 2), depth_exceeds(b'[["[[["]]', 2)
     (True, False)
     """
-    brackets = _STRING.sub(b"", text).translate(None, _ALL_BUT_BRACKETS)
+    brackets = _STRING.sub(b"", text).translate(_ONE_KIND, _ALL_BUT_BRACKETS)
     for _ in range(levels):
         if not brackets:
             return False
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        brackets = brackets.replace(b"[]", b"")  # each pass takes the innermost level away
     return bool(brackets)
 
 
@@ -111,8 +112,9 @@ def _open_with_nan(body: bytes) -> Envelope:
 
     try:
         found = json.loads(body, parse_constant=lambda _word: marker)
-        events = found["batch"]
-        texts = [msgspec.json.encode(event) for event in events]
+        if not isinstance(found["batch"], list):
+            raise TypeError
+        texts = [msgspec.json.encode(event) for event in found["batch"]]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise RequestError(400, 'the body is not valid JSON of the form {"batch": [...]}') from None
     mark = marker.encode()

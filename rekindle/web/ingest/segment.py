@@ -158,6 +158,7 @@ def _message_key(message: Message) -> str:
     if type(value) is str and 0 < len(value) <= MAX_MESSAGE_ID:
         return value
     if value is None or value == "":
+        message.messageId = None
         return "sha256:" + hashlib.sha256(msgspec.json.encode(message)).hexdigest()
     key = read_key(value, "messageId")
     if key is not None and len(key) <= MAX_MESSAGE_ID:
