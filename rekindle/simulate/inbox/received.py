@@ -95,7 +95,7 @@ def _body(mail: EmailMessage, kind: str) -> str:
     if part is None:
         return ""
     try:
-        return str(part.get_content())
+        return str(part.get_content()).replace("\r\n", "\n")
     except (LookupError, UnicodeError):
         payload = part.get_payload(decode=True)  # an unknown charset: show what can be shown
         return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 from rekindle.lib.clock import SYSTEM_CLOCK, Clock
@@ -56,8 +57,12 @@ def serve(
     currency: str = "EUR",
     inbox_url: str = "",
     dashboard_url: str = "",
+    ready: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. Must be called from the main thread of a process."""
+    """Serve until SIGTERM or SIGINT; ``ready`` gets the address once it answers.
+
+    Must be called from the main thread of a process.
+    """
     stopped = threading.Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -74,5 +79,6 @@ def serve(
         inbox_url=inbox_url,
         dashboard_url=dashboard_url,
     )
+    ready(shop.url)
     stopped.wait()
     shop.stop()
