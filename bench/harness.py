@@ -156,12 +156,15 @@ class Comparison:
 Rounds = list[dict[str, Sample]]
 
 
-def run_rounds(runs: Mapping[str, Callable[[], Sample]], *, count: int = 5) -> Rounds:
-    """Run A, B, C, A, B, C ... and print each line as it comes; the order turns round every second time."""
+def run_rounds(runs: Mapping[str, Callable[[], Sample]], *, count: int = 5, turn: bool = True) -> Rounds:
+    """Run A, B, C, C, B, A ... and print each line as it comes.
+
+    ``turn=False`` keeps the order A, B, C: for a limit that repeats what the product's run left behind.
+    """
     rounds: Rounds = []
     print(f"{'':14}{'units':>9}{'per core-s':>12}{'per s':>10}{'core-s':>9}{'beside':>9}{'foreign':>9}")
     for number in range(count):
-        order = list(runs) if number % 2 == 0 else list(runs)[::-1]
+        order = list(runs)[::-1] if turn and number % 2 else list(runs)
         samples = {}
         for name in order:
             samples[name] = sample = runs[name]()
