@@ -118,6 +118,7 @@ def session_dsn(admin_dsn: str, template_database: str) -> Iterator[str]:
 def connection(session_dsn: str) -> Iterator[Connection]:
     """A connection whose work is rolled back after the test; verbs' own transactions become savepoints."""
     link = connect(session_dsn, autocommit=False)
+    link.execute("SELECT 1")  # opens the transaction: a verb's own would be the outermost one, and commit
     try:
         yield link
     finally:

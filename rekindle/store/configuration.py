@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from rekindle.store.copying import array_literal
 from rekindle.store.database import Connection
@@ -87,6 +88,16 @@ class SavedVersion(NamedTuple):
     definition: str
 
 
+class EndedRun(NamedTuple):
+    """A run that was ended with its flow, for its decision."""
+
+    id: UUID
+    shop_id: int
+    cart_id: UUID
+    shopper_id: UUID
+    step: str | None
+
+
 def active_flows(connection: Connection) -> list[ActiveFlowRow]:
     return [ActiveFlowRow(*row) for row in connection.execute(sql("active_flows")).fetchall()]
 
@@ -152,3 +163,33 @@ def switch_flow(connection: Connection, flow_id: int, version_id: int | None, ac
 def template_channels(connection: Connection, shop_id: int) -> dict[str, str]:
     """Template key -> channel, of templates that have a published version."""
     return dict(connection.execute(sql("template_channels_of_shop"), {"shop_id": shop_id}).fetchall())
+
+
+def put_template(connection: Connection, shop_id: int, key: str, name: str, channel: str) -> tuple[int, str]:
+    """Make or find a template; returns its id and channel (an existing one keeps its own)."""
+    parameters = {"shop_id": shop_id, "key": key, "name": name, "channel": channel}
+    row = connection.execute(sql("put_template"), parameters).fetchone()
+    assert row is not None
+    return int(row[0]), str(row[1])
+
+
+def insert_template_version(
+    connection: Connection, template_id: int, content: Mapping[str, str], at: datetime, by: str
+) -> tuple[int, int]:
+    """Store a template's next state (subject, preheader, source, html, text); returns its id and number."""
+    parameters = {**content, "template_id": template_id, "created_at": at, "created_by": by}
+    row = connection.execute(sql("insert_template_version"), parameters).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def publish_template_version(connection: Connection, template_id: int, version_id: int) -> None:
+    connection.execute(sql("publish_template_version"), {"template_id": template_id, "version_id": version_id})
+
+
+def stop_enrolments_of_flow(
+    connection: Connection, bucket: int, flow_id: int, *, reason: str, now: datetime, limit: int
+) -> list[EndedRun]:
+    """End waiting runs of a flow in one bucket, at most ``limit``."""
+    parameters = {"bucket": bucket, "flow_id": flow_id, "reason": reason, "now": now, "limit": limit}
+    return [EndedRun(*row) for row in connection.execute(sql("stop_enrolments_of_flow"), parameters).fetchall()]

@@ -111,3 +111,47 @@ UPDATE flows SET active_version_id = %(version_id)s, activated_at = %(activated_
 SELECT t.key, t.channel
 FROM templates t
 WHERE t.shop_id = %(shop_id)s AND t.published_version_id IS NOT NULL;
+
+-- name: put_template
+-- A template by its key, made when it is new; its row is locked against a neighbour who saves at the same moment.
+-- in:    :shop_id bigint, :key text, :name text, :channel text
+-- out:   id, channel      1 row
+-- locks: templates row      index: templates_key
+INSERT INTO templates (shop_id, key, name, channel, published_version_id)
+VALUES (%(shop_id)s, %(key)s, %(name)s, %(channel)s, NULL)
+ON CONFLICT (shop_id, key) DO UPDATE SET name = excluded.name
+RETURNING id, channel;
+
+-- name: insert_template_version
+-- The next immutable state of a template, whose row the caller holds.
+-- in:    :template_id bigint, :subject text, :preheader text, :source text, :html text, :text text,
+--        :created_at timestamptz, :created_by text
+-- out:   id, number      1 row
+-- locks: none      index: template_versions_number
+INSERT INTO template_versions (template_id, number, subject, preheader, source, html, text, created_at, created_by)
+SELECT %(template_id)s, coalesce(max(v.number), 0) + 1, %(subject)s, %(preheader)s, %(source)s, %(html)s, %(text)s,
+  %(created_at)s, %(created_by)s
+FROM template_versions v
+WHERE v.template_id = %(template_id)s
+RETURNING id, number;
+
+-- name: publish_template_version
+-- From now on messages use this version.
+-- in:    :template_id bigint, :version_id bigint
+-- out:   nothing
+-- locks: templates row      index: templates_pkey
+UPDATE templates SET published_version_id = %(version_id)s WHERE id = %(template_id)s;
+
+-- name: stop_enrolments_of_flow
+-- End at most :limit waiting runs of a flow; waits for workers that hold some.
+-- in:    :bucket int, :flow_id bigint, :reason text, :now timestamptz, :limit int
+-- out:   id, shop_id, cart_id, shopper_id, step      0..n rows
+-- locks: enrolments rows in id order      index: enrolments_due
+UPDATE enrolments e
+SET state = 'exited', exit_reason = %(reason)s, due_at = NULL, ended_at = %(now)s
+FROM (
+  SELECT id FROM enrolments
+  WHERE bucket = %(bucket)s AND state = 'waiting' AND flow_id = %(flow_id)s
+  ORDER BY id LIMIT %(limit)s FOR UPDATE) d
+WHERE e.bucket = %(bucket)s AND e.id = d.id AND e.state = 'waiting'
+RETURNING e.id, e.shop_id, e.cart_id, e.shopper_id, e.step;

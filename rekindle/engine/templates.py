@@ -1,0 +1,97 @@
+"""How does a text become a template that messages may use? Compiled, tried and judged when it is saved, never later.
+
+A version is immutable. It can only be published after it was rendered with sample facts without a missing value and
+without a finding that would block a message.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import NamedTuple
+
+from rekindle.engine.context import Context
+from rekindle.render.email import EmailTemplate, compile_email, render_email
+from rekindle.render.lint import lint_email, required_of
+from rekindle.render.merge import TemplateError
+from rekindle.render.mjml import compile_mjml
+from rekindle.render.sample import sample_facts
+from rekindle.store import configuration
+from rekindle.store.database import Connection
+from rekindle.terms.send import Channel
+from rekindle.terms.shop import ShopSettings
+
+_KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_MJML = re.compile(r"\s*<mjml\b", re.IGNORECASE)
+_log = logging.getLogger(__name__)
+
+
+class TemplateRefusedError(ValueError):
+    """The template cannot be used; the text says which part and why."""
+
+
+class SavedTemplate(NamedTuple):
+    """A stored version."""
+
+    template_id: int
+    version_id: int
+    number: int
+
+
+def save_email_template(
+    connection: Connection,
+    context: Context,
+    shop: ShopSettings,
+    *,
+    key: str,
+    name: str,
+    subject: str,
+    source: str,
+    preheader: str = "",
+    text: str = "",
+    publish: bool = True,
+    by: str = "",
+) -> SavedTemplate:
+    """Store the next version of an e-mail and, unless told otherwise, use it from now on.
+
+    ``source``: MJML, or HTML that is kept as it is; an empty ``text`` is derived from it. Raises TemplateRefusedError;
+    nothing is stored then.
+    """
+    if not _KEY.fullmatch(key):
+        raise TemplateRefusedError("a template key is 1 to 40 of a-z, 0-9, _ and -")
+    html = _html_of(source)
+    _try_out(EmailTemplate(subject, preheader, html, text), shop.locale)
+    content = {"subject": subject, "preheader": preheader, "source": source, "html": html, "text": text}
+    with connection.transaction():
+        template_id, channel = configuration.put_template(connection, shop.id, key, name, Channel.EMAIL.value)
+        if channel != Channel.EMAIL.value:
+            raise TemplateRefusedError(f"the template {key} is written for {channel}, not for e-mail")
+        version_id, number = configuration.insert_template_version(
+            connection, template_id, content, context.clock.now(), by
+        )
+        if publish:
+            configuration.publish_template_version(connection, template_id, version_id)
+    facts = {"shop": shop.id, "template": key, "number": number, "published": publish, "by": by}
+    _log.info("template_saved", extra={"facts": facts})
+    return SavedTemplate(template_id, version_id, number)
+
+
+def _html_of(source: str) -> str:
+    if not _MJML.match(source):
+        return source
+    try:
+        return compile_mjml(source)
+    except TemplateError as fault:
+        raise TemplateRefusedError(str(fault)) from None
+
+
+def _try_out(template: EmailTemplate, locale: str) -> None:
+    """Render as a message would be; what would stop a message stops the version."""
+    facts = sample_facts(locale=locale)
+    try:
+        rendered = render_email(compile_email(template), facts)
+    except TemplateError as fault:
+        raise TemplateRefusedError(str(fault)) from None
+    errors = [finding.text for finding in lint_email(rendered, required_of(facts)) if finding.severity == "error"]
+    if errors:
+        raise TemplateRefusedError("; ".join(errors))
