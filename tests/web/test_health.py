@@ -45,7 +45,7 @@ class Away:
 
 
 def test_a_process_that_answers_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "database", lambda: Away())
+    monkeypatch.setattr(runtime, "database", Away)
     assert (ask("/healthz").status, ask("/healthz").body) == (200, b"ok\n")
 
 
@@ -71,7 +71,7 @@ def test_it_is_not_ready_without_its_migrations(
 
 
 def test_a_database_that_is_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "database", lambda: Away())
+    monkeypatch.setattr(runtime, "database", Away)
     answer = ask("/readyz")
     assert answer.status == 503
     assert msgspec.json.decode(answer.body)["checks"]["database"] is False
