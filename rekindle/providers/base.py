@@ -1,0 +1,156 @@
+"""What does the engine ask of a provider, and what may a provider answer?
+
+Protocols and value types only. An adapter translates between these and one provider's wire; it decides nothing, and
+knows no database and no other provider. The answers are built so that a mistake is on the safe side: what may have been
+accepted is `Uncertain`, and is never repeated blindly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeAlias, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One e-mail, ready: ``content`` is the MIME message with CRLF line ends, without dot-stuffing.
+
+    ``sender`` and ``recipient`` are bare addresses for the envelope; ``message_id`` is the Message-ID inside the
+    content, without angle brackets; ``send_id`` is ours and comes back from providers that carry metadata.
+    """
+
+    send_id: str
+    message_id: str
+    sender: str
+    recipient: str
+    content: bytes
+
+
+class Fault(StrEnum):
+    """What a refusal is about: it decides whether the address is suppressed."""
+
+    #: The address does not exist or takes no mail: a hard bounce.
+    RECIPIENT = "recipient"
+    #: This letter was refused (content, size, policy): the address is as good as before.
+    LETTER = "letter"
+    #: The provider or the way to it.
+    PROVIDER = "provider"
+
+
+class Pause(StrEnum):
+    """What an account needs before the next letter is worth a try."""
+
+    #: Nothing: try again when the next batch comes.
+    NONE = "none"
+    #: Less pressure: rate limit, 421, no connection. For ``retry_after_s`` or the caller's own back-off.
+    BACK_OFF = "back_off"
+    #: A person: credentials, certificate or sender address are refused, and every letter would meet the same.
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider took responsibility. ``provider_id`` is its own name for the letter, or empty."""
+
+    provider_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Nothing was accepted, and an attempt was made. ``permanent``: a repetition would meet the same answer."""
+
+    permanent: bool
+    code: str
+    detail: str
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class NotStarted:
+    """Nothing was accepted and nothing is wrong with the letter: it may be sent again and no attempt is consumed."""
+
+    code: str
+    detail: str
+    pause: Pause
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """The provider may or may not have accepted: look up, replay with a key, or show it; never repeat blindly."""
+
+    detail: str
+
+
+Outcome: TypeAlias = Accepted | Rejected | NotStarted | Uncertain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What an adapter can do about doubt and about volume.
+
+    ``batch``: one request carries several letters. ``idempotency_ttl_s``: for so long a repeated key is answered
+    without a second delivery; None = no keys. ``lookup``: can be asked whether it accepted a message id.
+    ``signed_webhooks``: its reports are authenticated.
+    """
+
+    batch: bool = False
+    idempotency_ttl_s: int | None = None
+    lookup: bool = False
+    signed_webhooks: bool = False
+
+
+@runtime_checkable
+class EmailProvider(Protocol):
+    """One account at one provider, used from one event loop.
+
+    The order of a micro-batch: ``await prepare(n)``; take the row locks; look once more; ``start(letters)``; let go of
+    the locks; await the futures. Everything slow is in `prepare`: `start` waits for nothing.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this adapter can do; never changes."""
+        ...
+
+    @property
+    def start_width(self) -> int:
+        """How many letters can be started at this moment, on connections that are ready."""
+        ...
+
+    @property
+    def trouble(self) -> NotStarted | None:
+        """Why the last `prepare` could not get everything ready; None when it could."""
+        ...
+
+    async def open(self) -> None:
+        """Get ready for the first batch. Raises nothing: a provider that is down shows in `trouble`."""
+        ...
+
+    async def prepare(self, width: int) -> int:
+        """Connect, encrypt, log in, wake up: whatever is needed to start ``width`` letters. Returns `start_width`."""
+        ...
+
+    def start(self, letters: Sequence[Letter]) -> list[asyncio.Future[Outcome]]:
+        """Write the first bytes of every letter before returning; called while the caller holds row locks.
+
+        One future per letter, in order; none is ever cancelled or failed by the provider. Letters for which no ready
+        connection is left come back as `NotStarted`. An event loop that writes at the end of its turn (uvloop) has
+        flushed the bytes after one ``await asyncio.sleep(0)``: the caller does that before it lets go of the locks.
+        """
+        ...
+
+    async def lookup(self, message_id: str) -> bool | None:
+        """Was this message id accepted? None = cannot be known (always, without ``capabilities.lookup``).
+
+        A no is only true after the lease and the provider's own time limit have passed.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what is under way, say goodbye, release everything. Safe to call twice."""
+        ...
