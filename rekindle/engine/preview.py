@@ -6,14 +6,17 @@ is shown: the cart is real, the shopper is not.
 
 from __future__ import annotations
 
+import email
 from dataclasses import dataclass
+from email.policy import default as modern
 from typing import Any, Final
 from uuid import UUID
 
 from rekindle.engine.books import Books
-from rekindle.engine.compose import Composed, Composer
+from rekindle.engine.compose import Composer
 from rekindle.engine.context import Context
 from rekindle.engine.facts import Candidate
+from rekindle.providers.base import Letter
 from rekindle.render.email import RenderedEmail
 from rekindle.store.buckets import buckets_of
 from rekindle.store.database import Connection
@@ -47,10 +50,28 @@ class Preview:
     is_sample: bool
 
 
-def preview_email(
-    connection: Connection, context: Context, shop: ShopSettings, version_id: int, *, step_number: int = 1
-) -> Preview | None:
-    """The letter of a template version of this shop; None when the shop has no such version."""
+@dataclass(frozen=True, slots=True)
+class ComposedPreview:
+    """What `engine.compose` made: a letter, or the verdict that denies it."""
+
+    made: Letter | Verdict
+    is_sample: bool
+
+
+def preview_email(connection: Connection, context: Context, shop: ShopSettings, version_id: int) -> Preview | None:
+    """How a template version of this shop looks; None when the shop has no such version."""
+    composed = compose_preview(connection, context, shop, version_id, to="ada@example.com")
+    if composed is None:
+        return None
+    if isinstance(composed.made, Letter):
+        return Preview(email=read_letter(composed.made), verdict=None, is_sample=composed.is_sample)
+    return Preview(email=None, verdict=composed.made, is_sample=composed.is_sample)
+
+
+def compose_preview(
+    connection: Connection, context: Context, shop: ShopSettings, version_id: int, *, to: str
+) -> ComposedPreview | None:
+    """The letter of a template version, addressed to somebody; None when the shop has no such version."""
     books, now = Books(), context.clock.now()
     content = books.template_content(connection, version_id)
     if content is None or content.shop_id != shop.id or content.channel != Channel.EMAIL.value:
@@ -60,15 +81,26 @@ def preview_email(
     cart = _newest_cart(connection, shop)
     items, currency, total = cart or (_SAMPLE_ITEMS, shop.currency, 19_800)
     held = Claimed(0, _NOBODY, shop.id, _NOBODY, _NOBODY, Channel.EMAIL.value, 0, now, bytes(16))
-    context_of_send = {"links": [""] * len(items), "locale": shop.locale, "step_number": step_number}
     row = SendRow._make([None] * len(SendRow._fields))._replace(
-        id=_NOBODY, template_version_id=version_id, context=context_of_send, first_name=NAME, address="ada@example.com"
+        id=_NOBODY,
+        template_version_id=version_id,
+        context={"links": [""] * len(items), "locale": shop.locale, "step_number": 1},
+        first_name=NAME,
+        address=to,
     )
     about = CartRow(_NOBODY, CartState.ABANDONED.value, now, False, items, currency, total)
-    made = composer.compose(Candidate(held, row, about, shop, ()), now)
-    if isinstance(made, Composed):
-        return Preview(email=made.email, verdict=None, is_sample=cart is None)
-    return Preview(email=None, verdict=made, is_sample=cart is None)
+    return ComposedPreview(composer.compose(Candidate(held, row, about, shop, ()), now), cart is None)
+
+
+def read_letter(letter: Letter) -> RenderedEmail:
+    """The parts of a letter, read back from the very bytes that a provider would get."""
+    message = email.message_from_bytes(letter.content, policy=modern)
+    html, text = message.get_body(("html",)), message.get_body(("plain",))
+    return RenderedEmail(
+        subject=str(message["Subject"]),
+        html=str(html.get_content()) if html else "",
+        text=str(text.get_content()) if text else "",
+    )
 
 
 def _newest_cart(connection: Connection, shop: ShopSettings) -> tuple[list[dict[str, Any]], str, int] | None:

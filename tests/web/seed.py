@@ -26,7 +26,7 @@ PRODUCTS = [
 ]  # fmt: skip
 FIRST = "Ada Jonas Mira Theo Leyla Emil Nora Piotr Ines Karim Sofie Luca Hanna Milan Clara Oskar Yuki Rosa Anton Freya".split()  # noqa: SIM905
 LAST = "Winter Okafor Brandt Rossi Novak Haddad Lindqvist Moreau Petrov Sato Keller Duarte Schulz Byrne Vogel".split()  # noqa: SIM905
-STEPS = (("first", 4), ("second", 24), ("third", 72))
+STEPS = (("reminder-1", 4), ("reminder-2", 24), ("reminder-3", 72))
 
 
 @dataclass
@@ -183,7 +183,7 @@ def _run(
                 seeded.counted["clicked_sends"] += 1
                 clicked = (send, click)
         if clicked and dice.random() < 0.45:
-            _buy(rows, seeded, cart, shopper, enrolment, clicked, now)
+            _buy(rows, seeded, cart, shopper, enrolment, clicked, sent_at, now)
             break
         if returns_after is not None and start + returns_after > due:
             continue
@@ -244,10 +244,10 @@ def _not_sent(
 
 def _buy(
     rows: Rows, seeded: Seeded, cart: dict[str, Any], shopper: dict[str, Any], enrolment: dict[str, Any],
-    clicked: tuple[dict[str, Any], datetime], now: datetime,
+    clicked: tuple[dict[str, Any], datetime], sent_at: datetime, now: datetime,
 ) -> None:  # fmt: skip
     send, click = clicked
-    at = min(click + timedelta(minutes=12), now - timedelta(seconds=30))
+    at = min(max(click, sent_at) + timedelta(minutes=12), now - timedelta(seconds=30))
     cart.update(state="recovered", closed_at=at, check_at=None, order_key=f"o{cart['cart_key'][2:]}")
     enrolment.update(state="exited", exit_reason="ORDERED", step=None, ended_at=at)
     order = rows.order(cart["order_key"], at, cart, shopper, cart["total_cents"])

@@ -1,45 +1,45 @@
-"""How does a test's shop get a flow to run?"""
+"""How does a test's shop come with everything a new shop has? Made by the engine, a while ago."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from rekindle.store import configuration
+from rekindle.engine.context import Context
+from rekindle.engine.onboard import FLOW_KEY, create_shop, template_key
+from rekindle.lib.clock import MovableClock
 from rekindle.store.database import Connection
-from rekindle.terms.cart import Stage
-from rekindle.terms.flow import Flow, Message, Trigger, Wait, dump_flow
 from rekindle.terms.shop import ShopSettings
 
-KEYS = ("first", "second", "third")
+Versions = tuple[int, int, int]
 
 
-def give_default_flow(
-    connection: Connection, shop: ShopSettings, now: datetime
-) -> tuple[tuple[int, int], tuple[int, int, int]]:
-    """An active flow with three e-mails; returns (flow id, version id) and the template version ids."""
-    steps: list[Wait | Message] = []
-    versions: list[int] = []
-    for key, hours in zip(KEYS, (4, 24, 72), strict=True):
-        steps += [Wait(id=f"wait-{hours}h", delay_s=hours * 3600), Message(id=key, template=f"cart-{key}")]
-        versions.append(_template(connection, shop, f"cart-{key}", now))
-    flow = Flow(trigger=Trigger(kinds=(Stage.CART, Stage.CHECKOUT, Stage.PAYMENT)), steps=tuple(steps))
-    flow_id = configuration.insert_flow(connection, shop.id, "default", "Cart recovery", 0)
-    version_id, _ = configuration.insert_flow_version(connection, flow_id, dump_flow(flow), now, "tests")
-    configuration.switch_flow(connection, flow_id, version_id, now - timedelta(days=120))
-    return (flow_id, version_id), (versions[0], versions[1], versions[2])
-
-
-def _template(connection: Connection, shop: ShopSettings, key: str, now: datetime) -> int:
-    template = connection.execute(
-        "INSERT INTO templates (shop_id, key, name, channel) VALUES (%s, %s, %s, 'email') RETURNING id",
-        [shop.id, key, key.replace("-", " ").capitalize()],
+def open_shop(
+    connection: Connection, context: Context, clock: MovableClock, **settings: object
+) -> tuple[ShopSettings, tuple[int, int], Versions]:
+    """A shop whose default flow has been on for 120 days: the shop, (flow id, version id), the template versions."""
+    now = clock.now()
+    clock.set(now - timedelta(days=120))
+    shop = create_shop(
+        connection,
+        context,
+        **{
+            "sender_name": "Fernweh",
+            "sender_email": "shop@fernweh.example",
+            "support_email": "help@fernweh.example",
+            "postal_address": "Fernweh GmbH\nHauptstr. 1\n10115 Berlin",
+            "url": "https://fernweh.example",
+            "restore_url": "https://fernweh.example/cart",
+            "timezone": "Europe/Berlin",
+            **settings,
+        },  # type: ignore[arg-type]
+    )
+    clock.set(now)
+    flow = connection.execute(
+        "SELECT id, active_version_id FROM flows WHERE shop_id = %s AND key = %s", [shop.id, FLOW_KEY]
     ).fetchone()
-    assert template is not None
-    version = connection.execute(
-        "INSERT INTO template_versions (template_id, number, subject, preheader, source, html, text, created_at, created_by)"
-        " VALUES (%s, 1, 'Still thinking it over?', '', '', '<p>Your cart is waiting.</p>', '', %s, 'tests') RETURNING id",
-        [template[0], now],
-    ).fetchone()
-    assert version is not None
-    connection.execute("UPDATE templates SET published_version_id = %s WHERE id = %s", [version[0], template[0]])
-    return int(version[0])
+    assert flow is not None
+    versions = dict(
+        connection.execute("SELECT key, published_version_id FROM templates WHERE shop_id = %s", [shop.id]).fetchall()
+    )
+    first, second, third = (versions[template_key(number)] for number in (1, 2, 3))
+    return shop, (flow[0], flow[1]), (first, second, third)

@@ -4,10 +4,12 @@ import { type ChartData, formatter, readChart } from "./chart_data";
 const MOST_ROWS = 400;
 
 /** The same numbers as a table, for those who do not see the drawing. */
-function table(data: ChartData, language: string): HTMLTableElement {
+function table(data: ChartData, language: string): HTMLElement {
   const format = formatter(data.unit, language);
+  const hidden = document.createElement("div"); // a table itself would keep its height and make the page longer
+  hidden.className = "visually-hidden";
   const element = document.createElement("table");
-  element.className = "visually-hidden";
+  hidden.append(element);
   element.createCaption().textContent = data.title;
   const add = (cells: string[]): void => {
     const row = element.insertRow();
@@ -19,7 +21,7 @@ function table(data: ChartData, language: string): HTMLTableElement {
     add(["", ...data.series.map((series) => series.name)]);
     data.labels.slice(0, MOST_ROWS).forEach((label, i) => add([label, ...data.series.map((series) => format(series.values[i]))]));
   }
-  return element;
+  return hidden;
 }
 
 async function show(figure: HTMLElement): Promise<void> {

@@ -24,6 +24,7 @@ from rekindle.web.dashboard.cart_query import KNOWN, ORDERS, PERIODS, STAGES, ST
 from rekindle.web.dashboard.page import Section, show_page, show_part, wants_part
 
 ON_A_PAGE = 40
+_PICTURES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,6 @@ def _row(line: CartLine, people: Mapping[UUID, ShopperLine], steps: Mapping[UUID
         address=masked(person.first_address) if person and person.first_address else "",
         is_erased=bool(person and person.is_erased),
         next=steps.get(line.id),
-        more=max(line.line_count - len(line.first_items), 0),
+        more=max(line.line_count - _PICTURES, 0),
         title=", ".join(title for title in titles if title),
     )

@@ -10,7 +10,20 @@ from rekindle.render.money_format import money
 from rekindle.store.dashboard.flows import StepOrders, StepSends, TemplateLine
 from rekindle.store.dashboard.overview import ReasonCount
 from rekindle.terms.cart import Stage
-from rekindle.terms.flow import AllOf, AnyOf, Branch, Condition, Exit, Field, Flow, Message, Not, Step, Test, Wait
+from rekindle.terms.flow import (
+    AllOf,
+    AnyOf,
+    Branch,
+    Condition,
+    Exit,
+    Field,
+    Flow,
+    Message,
+    Not,
+    Step,
+    Test,
+    Wait,
+)
 from rekindle.terms.shop import ShopSettings
 from rekindle.web.templatetags.dashboard import duration
 
@@ -38,10 +51,10 @@ _OPERATORS: Final = {
     "contains": "include",
 }
 _KINDS: Final = {
-    Stage.BROWSE: "a browse visit",
-    Stage.CART: "a cart",
-    Stage.CHECKOUT: "a checkout",
-    Stage.PAYMENT: "a payment",
+    Stage.BROWSE: "browse visit",
+    Stage.CART: "cart",
+    Stage.CHECKOUT: "checkout",
+    Stage.PAYMENT: "payment",
 }
 
 
@@ -80,13 +93,20 @@ def draw(flow: Flow, *, shop: ShopSettings, templates: Mapping[str, TemplateLine
 
 
 def trigger_words(flow: Flow, shop: ShopSettings) -> str:
-    """When a cart enters, in one sentence."""
-    kinds = " or ".join(_KINDS[kind] for kind in flow.trigger.kinds)
-    idle = (
-        {flow.trigger.idle_s} if flow.trigger.idle_s is not None else {shop.idle_s(kind) for kind in flow.trigger.kinds}
-    )
-    after = " or ".join(duration(seconds) for seconds in sorted(idle))
-    return f"When {kinds} is left alone for {after}"
+    """When a cart enters, in one sentence.
+
+    >>> from rekindle.terms.flow import Trigger
+    >>> shop = ShopSettings(id=1, slug="s", name="S")
+    >>> trigger_words(Flow(trigger=Trigger(kinds=(Stage.CART, Stage.CHECKOUT, Stage.PAYMENT)), steps=()), shop)
+    'When a cart is left alone for 30 min, a checkout or payment for 15 min'
+    """
+    by_idle: dict[int, list[str]] = {}
+    for kind in flow.trigger.kinds:
+        idle_s = flow.trigger.idle_s if flow.trigger.idle_s is not None else shop.idle_s(kind)
+        by_idle.setdefault(idle_s, []).append(_KINDS[kind])
+    (first_s, first), *others = by_idle.items()
+    rest = "".join(f", a {' or '.join(kinds)} for {duration(idle_s)}" for idle_s, kinds in others)
+    return f"When a {' or '.join(first)} is left alone for {duration(first_s)}{rest}"
 
 
 def condition_words(condition: Condition, shop: ShopSettings) -> str:
@@ -103,6 +123,14 @@ def condition_words(condition: Condition, shop: ShopSettings) -> str:
     if isinstance(condition, Not):
         return f"not ({condition_words(condition.of, shop)})"
     return _test_words(condition, shop)
+
+
+def _wait_words(step: Wait) -> str:
+    if not step.delay_s:
+        return "Go on at once"
+    if step.since == "abandonment":
+        return f"Wait until {duration(step.delay_s)} after the cart was left"
+    return f"Wait {duration(step.delay_s)}"
 
 
 def _grouped(condition: Condition, shop: ShopSettings) -> str:
@@ -138,11 +166,7 @@ def _node(
 ) -> Node:
     waiting = numbers.waiting.get(step.id, 0)
     if isinstance(step, Wait):
-        title = f"Wait {duration(step.delay_s)}" if step.delay_s else "Go on at once"
-        detail = (
-            "counted from when the cart was left" if step.since == "abandonment" else "counted from the step before"
-        )
-        return Node(kind="wait", id=step.id, title=title, detail=detail, waiting=waiting)
+        return Node(kind="wait", id=step.id, title=_wait_words(step), waiting=waiting)
     if isinstance(step, Message):
         template = templates.get(step.template)
         channels = ", else ".join(channel.value for channel in step.channels)

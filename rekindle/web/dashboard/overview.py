@@ -93,6 +93,7 @@ def overview(visit: Visit) -> HttpResponse:
         "periods": CHOICES,
         "revenue": revenue,
         "change": _change(revenue.cents, revenue_before.cents),
+        "times": _times(revenue.cents, revenue_before.cents),
         "chart": _chart(days, period, shop.currency),
         "carts": carts,
         "sends": sends,
@@ -123,16 +124,22 @@ def _change(now_cents: int, before_cents: int) -> float | None:
     return now_cents / before_cents - 1 if before_cents > 0 else None
 
 
+def _times(now_cents: int, before_cents: int) -> int | None:
+    """How many times as much as before, where a percentage would be an absurd one."""
+    ratio = now_cents / before_cents if before_cents > 0 else 0
+    return round(ratio) if ratio >= 4 else None
+
+
 def _chart(days: Sequence[DayOfRevenue], period: Period, currency: str) -> dict[str, object]:
     by_day = {day.day: day.net_cents for day in days if day.currency == currency}
     shown = list(period.days())
     return {
-        "kind": "line" if len(shown) > 1 else "bar",
+        "kind": "bar",
         "title": "Recovered revenue by day",
         "unit": {"kind": "money", "currency": currency},
         "height": 250,
         "labels": [f"{day.day} {day:%b}" for day in shown],
-        "series": [{"name": "Recovered", "look": "area", "values": [by_day.get(day, 0) for day in shown]}],
+        "series": [{"name": "Recovered", "values": [by_day.get(day, 0) for day in shown]}],
     }
 
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from rekindle.web.dashboard import cart, carts, flow, overview, people, preview, sends, settings_page, sign_in
+from rekindle.web.dashboard import (
+    cart,
+    carts,
+    flow,
+    mail_account,
+    overview,
+    people,
+    preview,
+    sends,
+    settings_page,
+    sign_in,
+    switch_flow,
+)
 
 app_name = "dashboard"
 
@@ -21,8 +33,8 @@ urlpatterns: list[URLPattern] = [
     path(f"{CART}addresses", cart.reveal, name="reveal"),
     path(f"{SHOP}flows/", flow.flows, name="flows"),
     path(f"{SHOP}flows/<slug:key>/", flow.flows, name="flow"),
-    path(f"{SHOP}flows/<slug:key>/on", overview.overview, name="switch_on"),
-    path(f"{SHOP}flows/<slug:key>/off", overview.overview, name="switch_off"),
+    path(f"{SHOP}flows/<slug:key>/on", switch_flow.switch_on, name="switch_on"),
+    path(f"{SHOP}flows/<slug:key>/off", switch_flow.switch_off, name="switch_off"),
     path(f"{SHOP}templates/<int:version_id>/preview", preview.preview, name="preview"),
     path(f"{SHOP}sends/", sends.sends, name="sends"),
     path(f"{SHOP}sends/pause", settings_page.pause, name="pause_sending"),
@@ -32,6 +44,8 @@ urlpatterns: list[URLPattern] = [
     path(f"{SHOP}settings/shop", settings_page.change_identity, name="change_shop"),
     path(f"{SHOP}settings/sender", settings_page.change_sender, name="change_sender"),
     path(f"{SHOP}settings/rules", settings_page.change_rules, name="change_rules"),
+    path(f"{SHOP}settings/mail", mail_account.save, name="save_mail"),
+    path(f"{SHOP}settings/mail/test", mail_account.try_out, name="try_mail"),
     path(f"{SHOP}settings/write-key", settings_page.renew_key, name="renew_key"),
     path(f"{SHOP}settings/people", people.add, name="add_person"),
     path(f"{SHOP}settings/people/<int:person_id>", people.change, name="change_person"),

@@ -76,6 +76,23 @@ def ago(context: template.Context, at: datetime | None) -> SafeString | str:
 
 
 @register.simple_tag(takes_context=True)
+def when(context: template.Context, at: datetime | None) -> SafeString | str:
+    """An instant as 18 Feb, 14:25 in the shop's time zone, with the year where it is another one."""
+    if at is None:
+        return "–"
+    visit = context["visit"]
+    local, now = at.astimezone(zone(visit.shop.timezone)), visit.now.astimezone(zone(visit.shop.timezone))
+    year = "" if local.year == now.year else f" {local.year}"
+    return format_html(
+        '<time datetime="{}" title="{}, {}">{}</time>',
+        at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        in_full(at, visit.shop.timezone),
+        relative(at - visit.now),
+        f"{local.day} {local:%b}{year}, {local:%H:%M}",
+    )
+
+
+@register.simple_tag(takes_context=True)
 def moment(context: template.Context, at: datetime | None) -> str:
     """An instant in the shop's time zone: Mon 2 Mar 2026, 10:00 CET."""
     return in_full(at, context["visit"].shop.timezone) if at else "–"
@@ -89,11 +106,10 @@ def count(value: int | None) -> str:
 
 @register.filter
 def percent(rate: float | None) -> str:
-    """0.1234 as 12.3 %; a dash for None."""
+    """0.1234 as 12.3%, 0.1 as 10%; a dash for None."""
     if rate is None:
         return "–"
-    digits = 0 if rate in {0, 1} else 1
-    return f"{rate * 100:.{digits}f} %"
+    return f"{rate * 100:.1f}".removesuffix(".0") + "%"
 
 
 @register.filter
@@ -105,14 +121,15 @@ def width(rate: float | None) -> str:
 
 @register.filter
 def duration(seconds: float | timedelta | None) -> str:
-    """5400 as 1 h 30 min; the two largest units."""
+    """5400 as 1 h 30 min, 86400 as 1 day; the two largest units."""
     if seconds is None:
         return "–"
     left = int(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)
     parts = []
-    for length, name in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+    for length, name in ((86_400, "day"), (3_600, "h"), (60, "min"), (1, "s")):
         if left >= length:
-            parts.append(f"{left // length} {name}")
+            plural = "s" if name == "day" and left // length > 1 else ""
+            parts.append(f"{left // length} {name}{plural}")
             left %= length
     return " ".join(parts[:2]) or "0 s"
 

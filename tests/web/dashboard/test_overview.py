@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.web.dashboard.conftest import World
 from tests.web.seed import Seeded
+from tests.web.world import World
 
 
 def test_the_numbers_equal_what_was_put_in(world: World, seeded: Seeded) -> None:

@@ -1,0 +1,67 @@
+"""By which accounts does a shop send? Read for its settings page, written when an owner changes one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from rekindle.store.database import Connection
+from rekindle.store.statements import sql
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountLine:
+    """One account as people see it; the secret stays where it is."""
+
+    id: int
+    kind: str
+    name: str
+    options: dict[str, Any]
+    has_secret: bool
+    enabled: bool
+    paused_until: datetime | None
+    paused_reason: str
+
+
+class SealedAccount(NamedTuple):
+    kind: str
+    options: dict[str, Any]
+    secret: bytes
+
+
+def accounts_of_shop(connection: Connection, shop_id: int, channel: str) -> list[AccountLine]:
+    with connection.cursor(row_factory=class_row(AccountLine)) as cursor:
+        return cursor.execute(sql("accounts_of_shop"), {"shop_id": shop_id, "channel": channel}).fetchall()
+
+
+def insert_account(
+    connection: Connection,
+    *,
+    shop_id: int,
+    channel: str,
+    kind: str,
+    name: str,
+    options: dict[str, Any],
+    secret: bytes,
+) -> int:
+    values = {"shop_id": shop_id, "channel": channel, "kind": kind, "name": name, "secret": secret}
+    row = connection.execute(sql("insert_account"), {**values, "options": Jsonb(options)}).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def change_account(
+    connection: Connection, *, shop_id: int, account_id: int, name: str, options: dict[str, Any], secret: bytes | None
+) -> bool:
+    """False when the shop has no such account. ``secret`` None keeps the stored one."""
+    values = {"shop_id": shop_id, "id": account_id, "name": name, "options": Jsonb(options), "secret": secret}
+    return connection.execute(sql("change_account"), values).fetchone() is not None
+
+
+def sealed_account(connection: Connection, *, shop_id: int, account_id: int) -> SealedAccount | None:
+    row = connection.execute(sql("sealed_account"), {"shop_id": shop_id, "id": account_id}).fetchone()
+    return SealedAccount(row[0], row[1], bytes(row[2])) if row else None
