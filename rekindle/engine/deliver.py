@@ -1,0 +1,176 @@
+"""How do due sends reach their shoppers? Claim a batch, read its facts, decide, compose; then hand it over in waves.
+
+The only caller of ``policy.may_send``. Every verdict is stored together with what follows from it, before anything is
+handed over (``engine.hand_over``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from rekindle.engine.batch import Batch, Going, Tally
+from rekindle.engine.books import Books
+from rekindle.engine.compose import Composer
+from rekindle.engine.context import Context
+from rekindle.engine.facts import Candidate, facts_of, read_candidates
+from rekindle.engine.hand_over import HandOver
+from rekindle.engine.outcome import decision, event
+from rekindle.engine.route import MakeProvider, Routes
+from rekindle.policy.may_send import may_send
+from rekindle.providers.base import Letter
+from rekindle.store import outbox
+from rekindle.store.async_connection import AsyncConnection, Line
+from rekindle.store.database import Connection
+from rekindle.store.outbox import Claimed, Later
+from rekindle.terms.decision import Outcome, Verdict, deny
+from rekindle.terms.reasons import Reason
+from rekindle.terms.send import SendEventKind
+
+#: Held from the claim until `sending` is committed. Long enough for a batch over a slow provider; a crashed worker's
+#: claims come back after it.
+CLAIM_LEASE = timedelta(seconds=90)
+#: A second send to the same shopper waits for the first one of the batch: their caps are asked one after the other.
+NEXT_OF_SHOPPER = timedelta(seconds=15)
+BATCH = 256
+
+
+@dataclass(slots=True)
+class _Judged:
+    """A candidate with its verdict; ``letter`` and ``account_id`` when it may go."""
+
+    candidate: Candidate
+    verdict: Verdict
+    letter: Letter | None = None
+    account_id: int | None = None
+
+
+class Deliverer:
+    """One delivery worker: a connection for sends, one for configuration, and the providers it opened.
+
+    Not safe to share between tasks; run several workers instead, SKIP LOCKED keeps them apart.
+    """
+
+    def __init__(
+        self,
+        line: Line,
+        control: Connection,
+        context: Context,
+        books: Books,
+        make: MakeProvider,
+        *,
+        limit: int = BATCH,
+    ) -> None:
+        self.line, self.control, self.context, self.books, self.limit = line, control, context, books, limit
+        self.routes = Routes(context, books, make)
+        self.composer = Composer(context)
+        self.hand_over = HandOver(line, context, self.routes)
+        self._after: dict[int, int] = {}  # bucket -> last shop served, so that many shops take turns
+
+    def stop(self) -> None:
+        """Finish what is being handed over, give back the rest of the batch."""
+        self.hand_over.stopping = True
+
+    async def close(self) -> None:
+        await self.routes.close()
+        await self.line.drop()
+
+    async def deliver_batch(self, bucket: int) -> Tally:
+        """Deliver at most one batch of a bucket; a tally of what became of it (``claimed`` 0: nothing was due).
+
+        Raises psycopg.OperationalError when the database goes away; nothing is lost by that: what was claimed comes
+        back, and what was handed over is recorded as soon as the database is there again.
+        """
+        now = self.context.clock.now()
+        batch = Batch(bucket, claimed_until=now + CLAIM_LEASE, facts_at=now)
+        link = await self.line.get()
+        claimed = await outbox.claim(
+            link,
+            bucket=bucket,
+            after=self._after.get(bucket, 0),
+            now=now,
+            limit=self.limit,
+            lease_until=batch.claimed_until,
+        )
+        self._turn(bucket, claimed)
+        batch.tally.claimed = len(claimed)
+        if claimed:
+            first = await self._one_each(link, batch, claimed)
+            await self.hand_over.all(batch, await self._decide(link, batch, first))
+        return batch.tally
+
+    def _turn(self, bucket: int, claimed: Sequence[Claimed]) -> None:
+        """More shops than rows in a batch: go on after the last one served; else begin with the first again."""
+        shops = {row.shop_id for row in claimed}
+        self._after[bucket] = max(shops) if len(claimed) >= self.limit and len(shops) == len(claimed) else 0
+
+    async def _one_each(self, link: AsyncConnection, batch: Batch, claimed: Sequence[Claimed]) -> list[Claimed]:
+        """The first send of each shopper; the others go back and are decided after it."""
+        first: dict[UUID, Claimed] = {}
+        others: list[Claimed] = []
+        for row in sorted(claimed, key=lambda row: (row.send_at, row.id)):
+            if row.shopper_id in first:
+                others.append(row)
+            else:
+                first[row.shopper_id] = row
+        if others:
+            at = batch.facts_at + NEXT_OF_SHOPPER
+            rows = [Later(id=row.id, send_at=at) for row in others]
+            batch.tally.again += len(await outbox.hand_back(link, batch.bucket, rows, batch.claimed_until))
+        return list(first.values())
+
+    async def _decide(self, link: AsyncConnection, batch: Batch, claimed: Sequence[Claimed]) -> list[Going]:
+        """Ask ``may_send`` for each, compose what may go, and store every verdict with what follows from it."""
+        self.books.refresh_if_stale(self.control)
+        if any(row.shop_id not in self.books.shops for row in claimed):
+            self.books.refresh(self.control)  # a shop made seconds ago
+        batch.facts_at = self.context.clock.now()
+        candidates = await read_candidates(link, batch.bucket, claimed, self.books.shops, batch.facts_at)
+        self.composer.learn(self.control, self.books, (c.row.template_version_id for c in candidates if c.row))
+        judged = [self._judge(candidate, batch) for candidate in candidates]
+        await self._store(link, batch, judged)
+        return [
+            Going(one.candidate, one.letter, one.account_id)
+            for one in judged
+            if one.letter is not None and one.account_id is not None
+        ]
+
+    def _judge(self, candidate: Candidate, batch: Batch) -> _Judged:
+        now, shop, row = batch.facts_at, candidate.shop, candidate.row
+        try:
+            route, account_id = self.routes.route(shop, candidate.held.channel, now)
+            missing = self.composer.missing(shop, row.template_version_id if row else None)
+            verdict = may_send(facts_of(candidate, missing=missing, route=route, now=now))
+        except ValueError as error:  # stored values that mean nothing (limits, states): nothing goes out
+            return _Judged(candidate, deny(Reason.EVALUATION_FAILED, error=str(error)[:200]))
+        if not verdict.allowed:
+            return _Judged(candidate, verdict)
+        composed = self.composer.compose(candidate, now)
+        if isinstance(composed, Verdict):
+            return _Judged(candidate, composed)
+        return _Judged(candidate, verdict, composed, account_id)
+
+    async def _store(self, link: AsyncConnection, batch: Batch, judged: Sequence[_Judged]) -> None:
+        """Verdicts, and what follows from those that are not yes, in one transaction."""
+        bucket, at = batch.bucket, batch.facts_at
+        denied = {one.candidate.held.id: one for one in judged if one.verdict.outcome is Outcome.DENY}
+        later = [
+            Later(id=one.candidate.held.id, send_at=one.verdict.retry_at)
+            for one in judged
+            if one.verdict.retry_at is not None
+        ]
+        async with link.transaction():
+            await outbox.write_decisions(link, [decision(one.candidate, one.verdict, at) for one in judged])
+            if denied:
+                gone = await outbox.drop_claimed(link, bucket, list(denied), batch.claimed_until)
+                skipped = [
+                    event(one.candidate, SendEventKind.SKIPPED, at, one.verdict.reason)
+                    for send_id, one in denied.items()
+                    if send_id in gone
+                ]
+                await outbox.add_events(link, bucket, skipped)
+                batch.tally.skipped += len(skipped)
+            if later:
+                batch.tally.again += len(await outbox.hand_back(link, bucket, later, batch.claimed_until))

@@ -1,0 +1,151 @@
+"""What is known about the claimed sends of a batch? Three reads for the whole batch, then one set of facts per send.
+
+Called by ``engine.deliver`` between the claim and the decision. A row that is not found becomes None, never a default.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from rekindle.lib.ids import floor_id
+from rekindle.store import outbox
+from rekindle.store.async_connection import AsyncConnection
+from rekindle.store.outbox import CartRow, Claimed, SendRow
+from rekindle.terms.cart import CartState
+from rekindle.terms.consent import ConsentKind, ConsentState
+from rekindle.terms.limits import SendLimits, parse_limits
+from rekindle.terms.send import Arm, Channel, EnrolmentState
+from rekindle.terms.send_facts import (
+    CartFacts,
+    ContactFacts,
+    EnrolmentFacts,
+    PriorSend,
+    RouteFacts,
+    SendFacts,
+    ShopperFacts,
+)
+from rekindle.terms.shop import ShopSettings
+
+_NO_CART = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A claimed send with what was found about it; None where a row is missing. ``cart``: the row with its columns."""
+
+    held: Claimed
+    row: SendRow | None
+    cart: SendRow | CartRow | None
+    shop: ShopSettings | None
+    history: tuple[PriorSend, ...]
+
+
+async def read_candidates(
+    link: AsyncConnection, bucket: int, claimed: Sequence[Claimed], shops: Mapping[int, ShopSettings], now: datetime
+) -> list[Candidate]:
+    """Read everything about a batch. History reaches back as far as any cap of its shops looks."""
+    days = max([8, *(shops[row.shop_id].max_cart_age_days + 2 for row in claimed if row.shop_id in shops)])
+    since = now - timedelta(days=days)
+    found, earlier = await outbox.read_facts(link, bucket, claimed, since=since, since_id=floor_id(since))
+    rows = {row.id: row for row in found}
+    away = [row for row in found if row.cart_bucket != bucket]
+    carts: dict[UUID, CartRow] = {}
+    if away:
+        buckets = sorted({row.cart_bucket for row in away})
+        carts = {cart.id: cart for cart in await outbox.read_carts(link, buckets, [row.cart_id for row in away])}
+    history: dict[UUID, list[PriorSend]] = defaultdict(list)
+    for one in earlier:
+        history[one.shopper_id].append(PriorSend(channel=Channel(one.channel), cart_id=one.cart_id, at=one.at))
+    return [
+        Candidate(
+            held,
+            row := rows.get(held.id),
+            _cart_columns(row, carts),
+            shops.get(held.shop_id),
+            tuple(history.get(held.shopper_id, ())),
+        )
+        for held in claimed
+    ]
+
+
+def facts_of(
+    candidate: Candidate, *, missing: tuple[str, ...] | None, route: RouteFacts | None, now: datetime
+) -> SendFacts:
+    """The facts of one send. Raises ValueError when a stored value means nothing (the caller denies)."""
+    held, row, shop = candidate.held, candidate.row, candidate.shop
+    return SendFacts(
+        now=now,
+        channel=Channel(held.channel),
+        cart_id=row.cart_id if row else _NO_CART,
+        limits=limits_of(shop),
+        max_cart_age_days=shop.max_cart_age_days if shop else 0,
+        cart=_cart(candidate.cart),
+        enrolment=_enrolment(row),
+        shopper=_shopper(row, shop),
+        contact=_contact(row),
+        suppressed=row.suppressed if row else None,
+        history=candidate.history,
+        missing=missing,
+        route=route,
+    )
+
+
+_LIMITS: dict[str, SendLimits] = {}
+
+
+def limits_of(shop: ShopSettings | None) -> SendLimits:
+    """The shop's limits, understood once per distinct setting."""
+    raw = shop.limits if shop else None
+    key = repr(raw)
+    found = _LIMITS.get(key)
+    if found is None:
+        if len(_LIMITS) > 10_000:
+            _LIMITS.clear()
+        found = _LIMITS[key] = parse_limits(raw)
+    return found
+
+
+def _cart_columns(row: SendRow | None, carts: Mapping[UUID, CartRow]) -> SendRow | CartRow | None:
+    """Where the cart's columns are: beside the send, or read from another bucket."""
+    if row is None or row.cart_state is not None:
+        return row
+    return carts.get(row.cart_id)
+
+
+def _cart(found: SendRow | CartRow | None) -> CartFacts | None:
+    if found is None or found.cart_state is None or found.touched_at is None:
+        return None
+    return CartFacts(state=CartState(found.cart_state), touched_at=found.touched_at, ordered=bool(found.ordered))
+
+
+def _enrolment(row: SendRow | None) -> EnrolmentFacts | None:
+    if row is None or row.enrolment_state is None or row.arm is None or row.abandoned_at is None:
+        return None
+    return EnrolmentFacts(
+        state=EnrolmentState(row.enrolment_state),
+        arm=Arm(row.arm),
+        abandoned_at=row.abandoned_at,
+        exit_reason=row.exit_reason,
+    )
+
+
+def _shopper(row: SendRow | None, shop: ShopSettings | None) -> ShopperFacts | None:
+    if row is None or shop is None or row.order_count is None:
+        return None
+    zones = tuple(dict.fromkeys([*(row.timezones or ()), shop.timezone]))
+    return ShopperFacts(
+        last_order_at=row.last_order_at, opted_out_at=row.opted_out_at, erased_at=row.erased_at, zones=zones
+    )
+
+
+def _contact(row: SendRow | None) -> ContactFacts | None:
+    if row is None or row.address is None:
+        return None
+    consent = None
+    if row.consent is not None and row.consent_at is not None:
+        consent = ConsentState(kind=ConsentKind(row.consent), at=row.consent_at, wording=row.consent_wording or "")
+    return ContactFacts(has_address=bool(row.address), consent=consent)

@@ -1,0 +1,192 @@
+"""How is a composed message handed to its provider, so that a crash shows and an order prevents it? Two locks.
+
+A wave is as many messages as the providers can start at once. First lock: `sending` is committed, so that a crash from
+here on is visible. Second lock: the shoppers' rows, looked at once more; the calls start while it is held
+(``engine.second_lock``). Replies are awaited afterwards and recorded. Why two: docs/adr/0005-two-locks.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from rekindle.engine.batch import Batch, Going
+from rekindle.engine.context import Context
+from rekindle.engine.outcome import Replies, record, refused_addresses
+from rekindle.engine.route import Routes
+from rekindle.engine.second_lock import Looked, start_under_lock
+from rekindle.providers.base import Accepted, NotStarted, Outcome, Pause, Uncertain
+from rekindle.store import outbox
+from rekindle.store.async_connection import GONE, AsyncConnection, Line
+from rekindle.store.outbox import Later, SuppressionRow
+
+#: Held from `sending` on. Longer than a provider may take to answer: what is then still open is in doubt.
+SENDING_LEASE = timedelta(seconds=120)
+REPLY_S = 100.0
+#: How long to try to give back what was not started, when the database is away.
+GIVE_BACK_S = 10.0
+
+log = logging.getLogger(__name__)
+
+Started = list[tuple[Going, "asyncio.Future[Outcome]"]]
+Answers = list[tuple[Going, Outcome]]
+
+
+class HandOver:
+    """Hands batches over, wave by wave. ``stopping``: the wave under way is finished, the rest given back."""
+
+    def __init__(self, line: Line, context: Context, routes: Routes) -> None:
+        self._line, self._context, self._routes = line, context, routes
+        self.stopping = False
+
+    async def all(self, batch: Batch, going: list[Going]) -> None:
+        """Hand over everything of a batch that its lease leaves time for."""
+        while going:
+            if self.stopping or self._now() >= batch.claimed_until:
+                await self._give_back(batch, going)
+                return
+            going = await self._wave(batch, going)
+
+    async def _wave(self, batch: Batch, going: list[Going]) -> list[Going]:
+        """Hand over as many as can start now; returns the rest. Both locks are in here, in their order."""
+        wave, rest, troubles = await self._routes.ready(going)
+        if troubles:
+            stuck = [one for one in rest if one.account_id in troubles]
+            rest = [one for one in rest if one.account_id not in troubles]
+            await self._wait_for(batch, stuck, troubles)
+        if not wave:
+            return rest
+        held_until = self._now() + SENDING_LEASE
+        try:
+            link = await self._line.get()
+            sending = await self._mark_sending(link, batch, wave, held_until)
+            started, looked = await self._start(link, batch, sending, held_until)
+        except GONE:
+            await self._line.drop()
+            await self._give_back(batch, rest)
+            await self._give_back(batch, wave, held_until)
+            raise
+        if looked.stopped:  # nothing of these was started: their end does not have to wait for the others' replies
+            await self._record(batch, Replies(batch.bucket, self._now(), held_until, stopped=looked.stopped))
+        answers = await _answers(started)
+        if answers:
+            resume_at = await self._pauses(answers)
+            await self._record(batch, Replies(batch.bucket, self._now(), held_until, answers, (), resume_at))
+        return rest
+
+    async def _mark_sending(
+        self, link: AsyncConnection, batch: Batch, wave: Sequence[Going], held_until: datetime
+    ) -> list[Going]:
+        """First lock: commit `sending`. What was cancelled or ran out of its lease is left out."""
+        by_account: dict[int, list[UUID]] = {}
+        for one in wave:
+            by_account.setdefault(one.account_id, []).append(one.candidate.held.id)
+        ours: set[UUID] = set()
+        async with link.transaction():
+            for account_id, ids in by_account.items():
+                ours |= await outbox.mark_sending(
+                    link,
+                    batch.bucket,
+                    ids,
+                    held_until=batch.claimed_until,
+                    now=self._now(),
+                    lease_until=held_until,
+                    account_id=account_id,
+                )
+        return [one for one in wave if one.candidate.held.id in ours]
+
+    async def _start(
+        self, link: AsyncConnection, batch: Batch, sending: Sequence[Going], held_until: datetime
+    ) -> tuple[Started, Looked]:
+        """Second lock: look once more and start the calls while it is held."""
+        started: Started = []
+
+        def start(group: Sequence[Going]) -> None:
+            by_account: dict[int, list[Going]] = {}
+            for one in group:
+                by_account.setdefault(one.account_id, []).append(one)
+            for account_id, members in by_account.items():
+                provider = self._routes.provider(account_id)
+                assert provider is not None, "it was made ready for this wave"
+                started.extend(zip(members, provider.start([one.letter for one in members]), strict=True))
+
+        if not sending:
+            return started, Looked()
+        looked = await start_under_lock(link, batch, sending, start, held_until=held_until, now=self._now)
+        return started, looked
+
+    async def _record(self, batch: Batch, replies: Replies) -> None:
+        """Record until it is recorded: what a provider took must not be forgotten because the database went away."""
+        while True:
+            try:
+                tally = await record(await self._line.get(), self._context, replies)
+                break
+            except GONE:
+                await self._line.drop()
+        batch.tally.add(tally)
+        elsewhere: dict[int, list[SuppressionRow]] = {}
+        for home, row in refused_addresses(self._context, replies):
+            if home != replies.bucket:
+                elsewhere.setdefault(home, []).append(row)
+        for home, rows in sorted(elsewhere.items()):
+            await outbox.suppress(await self._line.get(), home, rows)
+
+    async def _pauses(self, answers: Answers) -> dict[int, datetime]:
+        """Let accounts pause as their providers asked; when each may be tried again."""
+        resume_at: dict[int, datetime] = {}
+        for one, said in answers:
+            if isinstance(said, Accepted):
+                self._routes.worked(one.account_id)
+            elif isinstance(said, NotStarted) and said.pause is not Pause.NONE and one.account_id not in resume_at:
+                resume_at[one.account_id] = await self._pause(one.account_id, said)
+        return resume_at
+
+    async def _wait_for(self, batch: Batch, stuck: Sequence[Going], troubles: Mapping[int, NotStarted]) -> None:
+        """The providers of these cannot start anything: no call was made, no attempt is used up."""
+        resume_at = {account_id: await self._pause(account_id, trouble) for account_id, trouble in troubles.items()}
+        rows = [Later(id=one.candidate.held.id, send_at=resume_at[one.account_id]) for one in stuck]
+        link = await self._line.get()
+        batch.tally.again += len(await outbox.hand_back(link, batch.bucket, rows, batch.claimed_until))
+
+    async def _pause(self, account_id: int, trouble: NotStarted) -> datetime:
+        until, why = self._routes.pause(account_id, trouble, self._now())
+        try:
+            await outbox.pause_account(await self._line.get(), account_id, until, why)
+        except GONE:
+            await self._line.drop()  # this worker pauses anyway; the others will learn it for themselves
+        return until
+
+    async def _give_back(self, batch: Batch, group: Sequence[Going], held_until: datetime | None = None) -> None:
+        """Nothing of these was started, and we know it: they wait again at once instead of until their lease ends.
+
+        Best effort: without a database their leases end by themselves.
+        """
+        if not group:
+            return
+        now = self._now()
+        rows = [Later(id=one.candidate.held.id, send_at=now, attempts=one.candidate.held.attempts) for one in group]
+        try:
+            async with asyncio.timeout(GIVE_BACK_S):
+                link = await self._line.get()
+                given = await outbox.hand_back(link, batch.bucket, rows, batch.claimed_until)
+                if held_until is not None:
+                    given |= await outbox.try_again_later(link, batch.bucket, rows, held_until)
+            batch.tally.again += len(given)
+        except (TimeoutError, *GONE):
+            log.warning("sends_not_given_back", extra={"facts": {"bucket": batch.bucket, "count": len(rows)}})
+
+    def _now(self) -> datetime:
+        return self._context.clock.now()
+
+
+async def _answers(started: Started) -> Answers:
+    """Wait for the replies; what has not answered when the lease is nearly over is in doubt."""
+    if not started:
+        return []
+    await asyncio.wait([future for _, future in started], timeout=REPLY_S)
+    return [
+        (one, future.result() if future.done() else Uncertain("no answer within the lease")) for one, future in started
+    ]

@@ -1,0 +1,153 @@
+"""By which account does a message leave? Per shop and channel the first one that is switched on and not pausing.
+
+Holds the opened providers. What a provider says about itself (too fast, wrong password) becomes a pause of its account,
+stored for everybody to see; no send uses up an attempt by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rekindle.engine.batch import Going
+from rekindle.engine.books import Books
+from rekindle.engine.context import Context
+from rekindle.lib.vault import VaultError, open_sealed
+from rekindle.providers.base import EmailProvider, NotStarted, Pause
+from rekindle.store.configuration import ProviderAccountRow
+from rekindle.terms.send_facts import RouteFacts
+from rekindle.terms.shop import ShopSettings
+
+log = logging.getLogger(__name__)
+
+#: Makes a provider from an account's kind, options and opened secret. Raises ValueError for options that mean nothing.
+MakeProvider = Callable[[str, dict[str, object], bytes], EmailProvider]
+
+#: First pause when a provider asks for less pressure without saying how long; doubles up to the longest.
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=15)
+#: When a person has to act: asked again so seldom that a wrong password does not lock the account.
+OPERATOR_PAUSE = timedelta(hours=1)
+SHOP_PAUSE = timedelta(minutes=15)
+
+
+def secret_owner(shop_id: int) -> str:
+    """Whom a sealed credential belongs to (lib.vault)."""
+    return f"provider account of shop {shop_id}"
+
+
+@dataclass(slots=True)
+class _Open:
+    account: ProviderAccountRow
+    provider: EmailProvider
+
+
+class Routes:
+    """Accounts, the providers opened for them, and the pauses this worker has seen."""
+
+    def __init__(self, context: Context, books: Books, make: MakeProvider) -> None:
+        self._context, self._books, self._make = context, books, make
+        self._open: dict[int, _Open] = {}
+        self._paused: dict[int, tuple[datetime, str]] = {}
+        self._failures: dict[int, int] = {}
+
+    def route(self, shop: ShopSettings | None, channel: str, now: datetime) -> tuple[RouteFacts, int | None]:
+        """Facts about the way out, and the account it leads to when there is one."""
+        if shop is None:
+            return RouteFacts(exists=False, why="the shop is not known"), None
+        if shop.sending_paused:
+            return RouteFacts(exists=True, paused_until=now + SHOP_PAUSE, why="sending is paused for the shop"), None
+        accounts = self._books.accounts_of(shop.id, channel)
+        if not accounts:
+            return RouteFacts(exists=False, why="no provider account"), None
+        pauses = [self._pause_of(account) for account in accounts]
+        for account, (until, _) in zip(accounts, pauses, strict=True):
+            if until is None or until <= now:
+                return RouteFacts(exists=True), account.id
+        until, why = min((until, why) for until, why in pauses if until is not None)
+        return RouteFacts(exists=True, paused_until=until, why=why), None
+
+    async def ready(self, going: Sequence[Going]) -> tuple[list[Going], list[Going], dict[int, NotStarted]]:
+        """Get providers ready: who can start now, who waits for the next wave, which accounts are in trouble."""
+        groups: dict[int, list[Going]] = {}
+        for one in going:
+            groups.setdefault(one.account_id, []).append(one)
+        widths = await asyncio.gather(*(self._prepare(account, len(group)) for account, group in groups.items()))
+        wave: list[Going] = []
+        rest: list[Going] = []
+        troubles: dict[int, NotStarted] = {}
+        for (account_id, group), (width, trouble) in zip(groups.items(), widths, strict=True):
+            wave += group[:width]
+            rest += group[width:]
+            if width == 0:
+                troubles[account_id] = trouble or NotStarted("not_ready", "no connection is ready", Pause.BACK_OFF)
+        return wave, rest, troubles
+
+    def provider(self, account_id: int) -> EmailProvider | None:
+        """The open provider of an account."""
+        found = self._open.get(account_id)
+        return found.provider if found else None
+
+    async def provider_for_lookup(self, account_id: int) -> EmailProvider | None:
+        """The provider of an account, opened when it is not yet; None when the account is gone or unusable."""
+        return await self._opened(account_id)
+
+    def pause(self, account_id: int, trouble: NotStarted, now: datetime) -> tuple[datetime, str]:
+        """Let an account pause as its provider asked (without a wish: as for less pressure). Until when, and why."""
+        count = self._failures[account_id] = self._failures.get(account_id, 0) + 1
+        length = OPERATOR_PAUSE
+        if trouble.pause is not Pause.OPERATOR:
+            own = timedelta(seconds=trouble.retry_after_s) if trouble.retry_after_s is not None else None
+            length = own or min(FIRST_PAUSE * 2 ** min(count - 1, 10), LONGEST_PAUSE)
+        why = f"{trouble.code}: {trouble.detail}"[:300]
+        self._paused[account_id] = (now + length, why)
+        log.warning("account_paused", extra={"facts": {"account": account_id, "s": length.total_seconds(), "why": why}})
+        return self._paused[account_id]
+
+    def worked(self, account_id: int) -> None:
+        """A letter was taken: the next trouble begins with a short pause again."""
+        self._failures.pop(account_id, None)
+        self._paused.pop(account_id, None)
+
+    async def close(self) -> None:
+        for one in self._open.values():
+            await one.provider.close()
+        self._open.clear()
+
+    def _pause_of(self, account: ProviderAccountRow) -> tuple[datetime | None, str]:
+        mine = self._paused.get(account.id)
+        if mine is not None and (account.paused_until is None or mine[0] > account.paused_until):
+            return mine
+        return account.paused_until, account.paused_reason
+
+    async def _prepare(self, account_id: int, width: int) -> tuple[int, NotStarted | None]:
+        provider = await self._opened(account_id)
+        if provider is None:
+            return 0, NotStarted("account", "the account cannot be used: see its settings", Pause.OPERATOR)
+        return min(await provider.prepare(width), width), provider.trouble
+
+    async def _opened(self, account_id: int) -> EmailProvider | None:
+        account = next((a for found in self._books.accounts.values() for a in found if a.id == account_id), None)
+        known = self._open.get(account_id)
+        if account is None:
+            return known.provider if known else None
+        if known is not None:
+            if (known.account.options, known.account.secret) == (account.options, account.secret):
+                return known.provider
+            del self._open[account_id]
+            await known.provider.close()
+        try:
+            secret = (
+                open_sealed(self._context.vault_key, account.secret, secret_owner(account.shop_id))
+                if account.secret
+                else b""
+            )
+            provider = self._make(account.kind, account.options, secret)
+        except (VaultError, ValueError) as error:
+            log.error("account_unusable", extra={"facts": {"account": account_id, "why": str(error)}})
+            return None
+        await provider.open()
+        self._open[account_id] = _Open(account, provider)
+        return provider

@@ -1,0 +1,60 @@
+"""How does a loop that waits for many things at once reach PostgreSQL? One asynchronous connection in autocommit.
+
+`Line` makes a new one when it breaks; the caller decides what to do about the statement that failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import psycopg
+from psycopg.rows import TupleRow
+
+import rekindle.store.database  # noqa: F401  (sets how JSON is read and written)
+
+AsyncConnection = psycopg.AsyncConnection[TupleRow]
+
+#: What psycopg raises when the server is away, restarting, or has ended our session.
+GONE = (psycopg.OperationalError, psycopg.InterfaceError)
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
+
+log = logging.getLogger(__name__)
+
+
+async def connect_async(dsn: str, *, application_name: str = "rekindle deliver") -> AsyncConnection:
+    """One connection in autocommit mode and UTC. Raises psycopg.OperationalError when the server is away.
+
+    Statements are prepared at their second use: a delivery loop runs the same two dozen for days.
+    """
+    connection = await psycopg.AsyncConnection.connect(
+        dsn, autocommit=True, application_name=application_name, prepare_threshold=1, connect_timeout=10
+    )
+    await connection.execute("SET timezone TO 'UTC'")
+    return connection
+
+
+class Line:
+    """A connection that is there when it is asked for."""
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+        self._connection: AsyncConnection | None = None
+
+    async def get(self) -> AsyncConnection:
+        """The connection; waits for the server as long as it takes (cancel the task to stop waiting)."""
+        pause_s = _FIRST_PAUSE_S
+        while self._connection is None or self._connection.closed or self._connection.broken:
+            try:
+                self._connection = await connect_async(self.dsn)
+            except GONE as error:
+                log.warning("database_away", extra={"facts": {"error": type(error).__name__, "pause_s": pause_s}})
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+        return self._connection
+
+    async def drop(self) -> None:
+        """Forget the connection, in whatever state it is: an open transaction ends with it."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None

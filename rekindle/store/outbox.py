@@ -1,0 +1,293 @@
+"""How do sends move through the outbox? Typed calls of store/sql/deliver.sql, set-based, on an asynchronous connection.
+
+Called by the engine's delivery only. Every change names the state and the lease it expects, so a worker that lost a
+row changes nothing. ``lease_until`` doubles as the fence: two claims of one row never share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from rekindle.store.async_connection import AsyncConnection
+from rekindle.store.copying import array_literal
+from rekindle.store.decisions import DecisionRow, decision_lines
+from rekindle.store.statements import sql
+
+
+class Claimed(NamedTuple):
+    """A row of the outbox that this worker holds until its lease ends."""
+
+    bucket: int
+    id: UUID
+    shop_id: int
+    shopper_id: UUID
+    enrolment_id: UUID
+    channel: str
+    attempts: int
+    send_at: datetime
+    seed: bytes
+
+
+class SendRow(NamedTuple):
+    """Facts of one send as stored; None where a row or a value is missing."""
+
+    id: UUID
+    step: str
+    cart_bucket: int
+    cart_id: UUID
+    template_version_id: int
+    context: dict[str, Any]
+    enrolment_state: str | None
+    arm: str | None
+    exit_reason: str | None
+    abandoned_at: datetime | None
+    first_name: str | None
+    timezones: list[str] | None
+    last_order_at: datetime | None
+    order_count: int | None
+    opted_out_at: datetime | None
+    erased_at: datetime | None
+    address: str | None
+    consent: str | None
+    consent_at: datetime | None
+    consent_wording: str | None
+    suppressed: bool | None
+    cart_state: str | None
+    touched_at: datetime | None
+    ordered: bool | None
+    items: list[dict[str, Any]] | None
+    currency: str | None
+    total_cents: int | None
+
+
+class CartRow(NamedTuple):
+    """A cart that lies in another bucket than its shopper."""
+
+    id: UUID
+    cart_state: str
+    touched_at: datetime
+    ordered: bool
+    items: list[dict[str, Any]]
+    currency: str | None
+    total_cents: int
+
+
+class HistoryRow(NamedTuple):
+    """One earlier message that counts towards caps."""
+
+    shopper_id: UUID
+    channel: str
+    cart_id: UUID
+    at: datetime
+
+
+class ShopperNow(NamedTuple):
+    """A shopper's row as it is while locked."""
+
+    id: UUID
+    last_order_at: datetime | None
+    order_count: int
+    opted_out_at: datetime | None
+    erased_at: datetime | None
+
+
+class SecondLook(NamedTuple):
+    """What could have changed since the facts were read; only rows that are still sending and ours."""
+
+    id: UUID
+    enrolment_state: str | None
+    exit_reason: str | None
+    consent: str | None
+    suppressed: bool | None
+    others_going: bool
+    others_gone: bool
+
+
+class SendEventRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of send_events; ``id`` is made of the facts, so that a repeat changes nothing."""
+
+    id: UUID
+    shop_id: int
+    send_id: UUID
+    shopper_id: UUID
+    kind: str
+    at: datetime
+    reason: str | None = None
+    provider_key: str | None = None
+    detail: dict[str, Any] = {}
+
+
+class SuppressionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An address that a provider says does not exist. ``address_hash`` in hex."""
+
+    shop_id: int
+    channel: str
+    address_hash: str
+    reason: str
+    at: datetime
+    source: str
+
+
+class Later(msgspec.Struct, frozen=True, kw_only=True):
+    """A send that goes back to waiting until ``send_at``."""
+
+    id: UUID
+    send_at: datetime
+    attempts: int = 0
+
+
+async def due_buckets(link: AsyncConnection, buckets: Sequence[int], now: datetime) -> list[int]:
+    """Those of the buckets in which a send is due, the most overdue first."""
+    cursor = await link.execute(sql("due_buckets"), {"buckets": list(buckets), "now": now})
+    return [row[0] for row in await cursor.fetchall()]
+
+
+async def next_send_at(link: AsyncConnection, buckets: Sequence[int]) -> datetime | None:
+    cursor = await link.execute(sql("next_send_at"), {"buckets": list(buckets)})
+    row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+async def claim(
+    link: AsyncConnection, *, bucket: int, after: int, now: datetime, limit: int, lease_until: datetime
+) -> list[Claimed]:
+    """Claim due sends, fair between the shops after ``after`` (a shop id; 0 for all)."""
+    values = {"bucket": bucket, "after": after, "now": now, "limit": limit, "lease_until": lease_until}
+    cursor = await link.execute(sql("claim_due_sends"), values)
+    return [Claimed(bucket, *row) for row in await cursor.fetchall()]
+
+
+async def read_facts(
+    link: AsyncConnection, bucket: int, claimed: Sequence[Claimed], *, since: datetime, since_id: UUID
+) -> tuple[list[SendRow], list[HistoryRow]]:
+    """Facts and history of a batch, in one round trip."""
+    ids = array_literal([row.id for row in claimed])
+    shoppers = array_literal([row.shopper_id for row in claimed])
+    history_values = {"bucket": bucket, "shopper_ids": shoppers, "ids": ids, "since": since, "since_id": since_id}
+    async with link.pipeline():
+        facts = await link.execute(sql("send_facts"), {"bucket": bucket, "ids": ids})
+        history = await link.execute(sql("send_history"), history_values)
+        return (
+            [SendRow._make(row) for row in await facts.fetchall()],
+            [HistoryRow._make(row) for row in await history.fetchall()],
+        )
+
+
+async def read_carts(link: AsyncConnection, buckets: Sequence[int], ids: Sequence[UUID]) -> list[CartRow]:
+    cursor = await link.execute(sql("carts_elsewhere"), {"buckets": list(buckets), "ids": array_literal(ids)})
+    return [CartRow._make(row) for row in await cursor.fetchall()]
+
+
+async def drop_claimed(link: AsyncConnection, bucket: int, ids: Sequence[UUID], lease_until: datetime) -> set[UUID]:
+    """End claimed sends; returns those that were still ours."""
+    values = {"bucket": bucket, "ids": array_literal(ids), "lease_until": lease_until}
+    return await _ids(link, "drop_claimed", values)
+
+
+async def hand_back(link: AsyncConnection, bucket: int, rows: Sequence[Later], lease_until: datetime) -> set[UUID]:
+    values = {"bucket": bucket, "rows": _json(rows), "lease_until": lease_until}
+    return await _ids(link, "hand_back", values)
+
+
+async def mark_sending(
+    link: AsyncConnection,
+    bucket: int,
+    ids: Sequence[UUID],
+    *,
+    held_until: datetime,
+    now: datetime,
+    lease_until: datetime,
+    account_id: int,
+) -> set[UUID]:
+    """First lock. What is missing from the answer was cancelled, or its lease ran out: it must not be sent."""
+    values = {"bucket": bucket, "ids": array_literal(ids), "held_until": held_until, "now": now}
+    values |= {"lease_until": lease_until, "account_id": account_id}
+    return await _ids(link, "mark_sending", values)
+
+
+async def lock_and_look(
+    link: AsyncConnection,
+    bucket: int,
+    ids: Sequence[UUID],
+    shopper_ids: Sequence[UUID],
+    *,
+    held_until: datetime,
+    now: datetime,
+    since_id: UUID,
+) -> tuple[list[ShopperNow], list[SecondLook]]:
+    """Second lock: begin a transaction, lock the shoppers, then look, in one round trip. End it with `let_go`."""
+    values = {"bucket": bucket, "ids": array_literal(ids), "held_until": held_until, "now": now, "since_id": since_id}
+    async with link.pipeline():
+        await link.execute("BEGIN")
+        locked = await link.execute(sql("lock_shoppers"), {"bucket": bucket, "ids": array_literal(shopper_ids)})
+        looked = await link.execute(sql("second_look"), values)
+        return (
+            [ShopperNow._make(row) for row in await locked.fetchall()],
+            [SecondLook._make(row) for row in await looked.fetchall()],
+        )
+
+
+async def let_go(link: AsyncConnection) -> None:
+    """End the second lock. Nothing was written under it, so nothing needs to reach the disk."""
+    await link.execute("ROLLBACK")
+
+
+async def add_events(link: AsyncConnection, bucket: int, rows: Sequence[SendEventRow]) -> None:
+    if rows:
+        await link.execute(sql("add_send_events"), {"bucket": bucket, "rows": _json(rows)})
+
+
+async def record_sent(link: AsyncConnection, bucket: int, events: Sequence[SendEventRow]) -> None:
+    """What a provider took: its events, and out of the outbox, in one transaction and one round trip."""
+    if events:
+        ids = array_literal([row.send_id for row in events])
+        async with link.pipeline(), link.transaction():
+            await link.execute(sql("add_send_events"), {"bucket": bucket, "rows": _json(events)})
+            await link.execute(sql("drop_sent"), {"bucket": bucket, "ids": ids})
+
+
+async def drop_sending(link: AsyncConnection, bucket: int, ids: Sequence[UUID], held_until: datetime) -> set[UUID]:
+    values = {"bucket": bucket, "ids": array_literal(ids), "held_until": held_until}
+    return await _ids(link, "drop_sending", values)
+
+
+async def try_again_later(link: AsyncConnection, bucket: int, rows: Sequence[Later], held_until: datetime) -> set[UUID]:
+    return await _ids(link, "try_again_later", {"bucket": bucket, "rows": _json(rows), "held_until": held_until})
+
+
+async def mark_uncertain(
+    link: AsyncConnection, bucket: int, ids: Sequence[UUID], *, held_until: datetime, at: datetime
+) -> set[UUID]:
+    values = {"bucket": bucket, "ids": array_literal(ids), "held_until": held_until, "at": at}
+    return await _ids(link, "mark_uncertain", values)
+
+
+async def _ids(link: AsyncConnection, name: str, values: dict[str, Any]) -> set[UUID]:
+    cursor = await link.execute(sql(name), values)
+    return {row[0] for row in await cursor.fetchall()}
+
+
+def _json(rows: Sequence[msgspec.Struct]) -> str:
+    return msgspec.json.encode(rows).decode()
+
+
+async def pause_account(link: AsyncConnection, account_id: int, until: datetime, reason: str) -> None:
+    await link.execute(sql("pause_account"), {"id": account_id, "until": until, "reason": reason})
+
+
+async def write_decisions(link: AsyncConnection, rows: Sequence[DecisionRow]) -> None:
+    """Append decisions; the same lines as store.decisions writes, on an asynchronous connection."""
+    if rows:
+        async with link.cursor() as cursor, cursor.copy(sql("copy_decisions")) as copy:
+            await copy.write("\n".join(decision_lines(rows)) + "\n")
+
+
+async def suppress(link: AsyncConnection, bucket: int, rows: Sequence[SuppressionRow]) -> None:
+    """Remember addresses that must not be written to; what is suppressed already stays as it is."""
+    if rows:
+        await link.execute(sql("suppress_refused"), {"bucket": bucket, "rows": _json(rows)})

@@ -1,0 +1,258 @@
+-- Sends on their way out: claim, facts, the two locks, what became of them. The states are in docs/reference/states.md.
+
+-- name: due_buckets
+-- Which of these buckets have a send that is due, and since when? The most overdue first.
+-- in:    :buckets int[], :now timestamptz
+-- out:   bucket, due_at                       0..n rows
+-- locks: none      index: outbox_due, index-only over due rows
+-- scope: fanout (one sweep over the buckets of a worker, when it knows of no work; never locks)
+SELECT bucket, min(send_at) AS due_at
+FROM outbox
+WHERE bucket = ANY(%(buckets)s) AND state = 'scheduled' AND send_at <= %(now)s
+GROUP BY bucket
+ORDER BY 2;
+
+-- name: next_send_at
+-- When does the next send of these buckets become due?
+-- in:    :buckets int[]
+-- out:   send_at                              1 row, NULL when nothing waits
+-- locks: none      index: outbox_due
+-- scope: fanout (as due_buckets; asked only when nothing is due)
+SELECT min(send_at) AS send_at
+FROM outbox
+WHERE bucket = ANY(%(buckets)s) AND state = 'scheduled';
+
+-- name: claim_due_sends
+-- Take at most :limit due sends, fair between the shops that have some: each gets limit / number of such shops.
+-- A recursive loose index scan finds the shops after :after; a shop with little leaves the batch short, the next claim
+-- fills up. The claim is written: a crash leaves `claimed`, which is handed back when the lease ends.
+-- in:    :bucket int, :after bigint, :now timestamptz, :limit int, :lease_until timestamptz
+-- out:   id, shop_id, shopper_id, enrolment_id, channel, attempts, send_at, seed      0..n rows
+-- locks: outbox rows, SKIP LOCKED      index: outbox_shop_due
+WITH RECURSIVE pending AS (
+  (SELECT o.shop_id, o.send_at FROM outbox o
+   WHERE o.bucket = %(bucket)s AND o.state = 'scheduled' AND o.shop_id > %(after)s
+   ORDER BY o.shop_id, o.send_at LIMIT 1)
+  UNION ALL
+  SELECT n.shop_id, n.send_at FROM pending p CROSS JOIN LATERAL (
+    SELECT o.shop_id, o.send_at FROM outbox o
+    WHERE o.bucket = %(bucket)s AND o.state = 'scheduled' AND o.shop_id > p.shop_id
+    ORDER BY o.shop_id, o.send_at LIMIT 1) n
+),
+ready AS MATERIALIZED (SELECT shop_id FROM pending WHERE send_at <= %(now)s),
+due AS MATERIALIZED (
+  SELECT d.id FROM ready r CROSS JOIN LATERAL (
+    SELECT o.id FROM outbox o
+    WHERE o.bucket = %(bucket)s AND o.shop_id = r.shop_id AND o.state = 'scheduled' AND o.send_at <= %(now)s
+    ORDER BY o.send_at
+    LIMIT (SELECT greatest(%(limit)s / greatest(count(*), 1), 1) FROM ready)
+    FOR UPDATE SKIP LOCKED) d
+  LIMIT %(limit)s
+)
+UPDATE outbox m
+SET state = 'claimed', lease_until = %(lease_until)s
+FROM due
+WHERE m.bucket = %(bucket)s AND m.id = due.id
+RETURNING m.id, m.shop_id, m.shopper_id, m.enrolment_id, m.channel, m.attempts, m.send_at, m.seed;
+
+-- name: send_facts
+-- Everything the decision and the message need, for the claimed sends of one batch. A missing row gives NULLs, and
+-- NULL means no. The cart is joined only when it lies in the same bucket (carts_elsewhere reads the others).
+-- in:    :bucket int, :ids uuid[]
+-- out:   id and the columns below             0..n rows
+-- locks: none      index: primary keys
+SELECT o.id, s.step, s.cart_bucket, s.cart_id, s.template_version_id, s.context,
+  e.state AS enrolment_state, e.arm, e.exit_reason, e.abandoned_at,
+  p.first_name, p.timezones, p.last_order_at, p.order_count, p.opted_out_at, p.erased_at,
+  c.address, c.consent, c.consent_at, c.consent_wording,
+  CASE WHEN c.id IS NULL THEN NULL ELSE x.address_hash IS NOT NULL END AS suppressed,
+  k.state AS cart_state, k.touched_at, k.order_key IS NOT NULL AS ordered, k.items, k.currency, k.total_cents
+FROM outbox o
+JOIN sends s ON s.bucket = %(bucket)s AND s.id = o.id
+LEFT JOIN enrolments e ON e.bucket = %(bucket)s AND e.id = o.enrolment_id
+LEFT JOIN shoppers p ON p.bucket = %(bucket)s AND p.id = o.shopper_id
+LEFT JOIN contact_points c ON c.bucket = %(bucket)s AND c.id = s.contact_point_id AND c.shopper_id = o.shopper_id
+LEFT JOIN suppressions x ON x.bucket = %(bucket)s AND x.shop_id = o.shop_id AND x.channel = o.channel
+  AND x.address_hash = c.address_hash
+LEFT JOIN carts k ON k.bucket = %(bucket)s AND k.id = s.cart_id AND s.cart_bucket = %(bucket)s
+WHERE o.bucket = %(bucket)s AND o.id = ANY(%(ids)s::uuid[]);
+
+-- name: carts_elsewhere
+-- Carts of a batch that lie in other buckets than their shoppers: only shops that spread over several have them.
+-- in:    :buckets int[], :ids uuid[]
+-- out:   id, cart_state, touched_at, ordered, items, currency, total_cents      0..n rows
+-- locks: none      index: carts_pkey
+-- scope: fanout (a spread shop's carts lie by cart key, its shoppers by address)
+SELECT k.id, k.state AS cart_state, k.touched_at, k.order_key IS NOT NULL AS ordered, k.items, k.currency, k.total_cents
+FROM carts k
+WHERE k.bucket = ANY(%(buckets)s) AND k.id = ANY(%(ids)s::uuid[]);
+
+-- name: send_history
+-- Earlier messages to these shoppers that count towards caps: handed over, refused after hand-over, or perhaps sent.
+-- :ids (the sends being decided) are left out. The array in the middle makes the planner probe events by send.
+-- in:    :bucket int, :shopper_ids uuid[], :ids uuid[], :since timestamptz, :since_id uuid
+-- out:   shopper_id, channel, cart_id, at     0..n rows
+-- locks: none      index: sends_shopper, send_events_send, outbox_shopper
+WITH prior AS MATERIALIZED (
+  SELECT s.id, s.shopper_id, s.channel, s.cart_id FROM sends s
+  WHERE s.bucket = %(bucket)s AND s.shopper_id = ANY(%(shopper_ids)s::uuid[]) AND s.created_at >= %(since)s
+    AND NOT (s.id = ANY(%(ids)s::uuid[]))
+),
+went AS (
+  SELECT v.send_id, min(v.at) AS at FROM send_events v
+  WHERE v.bucket = %(bucket)s AND v.id >= %(since_id)s AND v.send_id = ANY(ARRAY(SELECT id FROM prior))
+    AND v.kind IN ('handed_over', 'delivered', 'bounced', 'failed')
+  GROUP BY v.send_id
+  UNION ALL
+  SELECT o.id, coalesce(o.uncertain_at, o.lease_until) FROM outbox o
+  WHERE o.bucket = %(bucket)s AND o.shopper_id = ANY(%(shopper_ids)s::uuid[]) AND o.state IN ('sending', 'uncertain')
+)
+SELECT p.shopper_id, p.channel, p.cart_id, w.at FROM prior p JOIN went w ON w.send_id = p.id;
+
+-- name: drop_claimed
+-- These claimed sends end here (decided not to send); says which were still ours, only those get their event.
+-- in:    :bucket int, :ids uuid[], :lease_until timestamptz
+-- out:   id                                   0..n rows
+-- locks: outbox rows in id order      index: outbox_pkey
+WITH ours AS (
+  SELECT id FROM outbox
+  WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]) AND state = 'claimed' AND lease_until = %(lease_until)s
+  ORDER BY id FOR UPDATE
+)
+DELETE FROM outbox m USING ours WHERE m.bucket = %(bucket)s AND m.id = ours.id
+RETURNING m.id;
+
+-- name: hand_back
+-- Claimed sends go back to waiting: :rows is [{"id", "send_at"}]; no attempt is used up.
+-- in:    :bucket int, :rows jsonb, :lease_until timestamptz
+-- out:   id                                   0..n rows
+-- locks: outbox rows      index: outbox_pkey
+UPDATE outbox m
+SET state = 'scheduled', lease_until = NULL, send_at = r.send_at
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (id uuid, send_at timestamptz)
+WHERE m.bucket = %(bucket)s AND m.id = r.id AND m.state = 'claimed' AND m.lease_until = %(lease_until)s
+RETURNING m.id;
+
+-- name: mark_sending
+-- First lock: from here on a crash means "perhaps sent". Only while the lease still runs; a fresh one begins.
+-- in:    :bucket int, :ids uuid[], :held_until timestamptz, :now timestamptz, :lease_until timestamptz, :account_id bigint
+-- out:   id                                   0..n rows; what is missing was cancelled, or its lease ran out
+-- locks: outbox rows in id order      index: outbox_pkey
+WITH ours AS (
+  SELECT id FROM outbox
+  WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]) AND state = 'claimed' AND lease_until = %(held_until)s
+    AND lease_until > %(now)s
+  ORDER BY id FOR UPDATE
+)
+UPDATE outbox m
+SET state = 'sending', lease_until = %(lease_until)s, account_id = %(account_id)s
+FROM ours
+WHERE m.bucket = %(bucket)s AND m.id = ours.id
+RETURNING m.id;
+
+-- name: lock_shoppers
+-- Second lock: the rows that an order, an opt-out and an erasure lock too. What comes back is the newest state.
+-- in:    :bucket int, :ids uuid[]
+-- out:   id, last_order_at, order_count, opted_out_at, erased_at      0..n rows
+-- locks: shoppers rows in id order      index: shoppers_pkey
+SELECT id, last_order_at, order_count, opted_out_at, erased_at
+FROM shoppers
+WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[])
+ORDER BY id
+FOR UPDATE;
+
+-- name: second_look
+-- What could have changed since the facts were read, seen after lock_shoppers: in a statement of its own, because a
+-- statement that waits for a lock still sees other tables as they were before it waited. `others_going`, `others_gone`:
+-- another message to the same shopper is on its way, or went out since :since_id, so the caps have to be asked again.
+-- in:    :bucket int, :ids uuid[], :held_until timestamptz, :now timestamptz, :since_id uuid
+-- out:   id, enrolment_state, exit_reason, consent, suppressed, others_going, others_gone      only rows still ours
+-- locks: none      index: primary keys, outbox_shopper, sends_shopper, send_events_send
+SELECT o.id, e.state AS enrolment_state, e.exit_reason, c.consent,
+  CASE WHEN c.id IS NULL THEN NULL ELSE x.address_hash IS NOT NULL END AS suppressed,
+  EXISTS (
+    SELECT 1 FROM outbox n
+    WHERE n.bucket = %(bucket)s AND n.shopper_id = o.shopper_id AND n.id <> o.id AND n.state = 'sending') AS others_going,
+  EXISTS (
+    SELECT 1 FROM sends t JOIN send_events v ON v.bucket = %(bucket)s AND v.send_id = t.id
+    WHERE t.bucket = %(bucket)s AND t.shopper_id = o.shopper_id AND t.id <> o.id
+      AND v.id >= %(since_id)s AND v.kind = 'handed_over') AS others_gone
+FROM outbox o
+JOIN sends s ON s.bucket = %(bucket)s AND s.id = o.id
+LEFT JOIN enrolments e ON e.bucket = %(bucket)s AND e.id = o.enrolment_id
+LEFT JOIN contact_points c ON c.bucket = %(bucket)s AND c.id = s.contact_point_id AND c.shopper_id = o.shopper_id
+LEFT JOIN suppressions x ON x.bucket = %(bucket)s AND x.shop_id = o.shop_id AND x.channel = o.channel
+  AND x.address_hash = c.address_hash
+WHERE o.bucket = %(bucket)s AND o.id = ANY(%(ids)s::uuid[]) AND o.state = 'sending' AND o.lease_until = %(held_until)s
+  AND o.lease_until > %(now)s;
+
+-- name: add_send_events
+-- What happened to sends. Ids are made of the facts, so that a repeat changes nothing.
+-- in:    :bucket int, :rows jsonb
+-- out:   nothing
+-- locks: none      index: send_events_pkey
+INSERT INTO send_events (bucket, id, shop_id, send_id, shopper_id, kind, at, reason, provider_key, detail)
+SELECT %(bucket)s, r.id, r.shop_id, r.send_id, r.shopper_id, r.kind, r.at, r.reason, r.provider_key, r.detail
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
+  id uuid, shop_id bigint, send_id uuid, shopper_id uuid, kind text, at timestamptz, reason text, provider_key text,
+  detail jsonb)
+ON CONFLICT (bucket, id) DO NOTHING;
+
+-- name: drop_sent
+-- Sends that a provider took leave the outbox, whatever happened to their lease meanwhile: it is a fact.
+-- in:    :bucket int, :ids uuid[]
+-- out:   nothing
+-- locks: outbox rows      index: outbox_pkey
+DELETE FROM outbox WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
+
+-- name: drop_sending
+-- Sends that ended without being sent (stopped at the second look, refused for good); only if nobody took them over.
+-- in:    :bucket int, :ids uuid[], :held_until timestamptz
+-- out:   id                                   0..n rows
+-- locks: outbox rows      index: outbox_pkey
+DELETE FROM outbox
+WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[])
+  AND (state = 'sending' AND lease_until = %(held_until)s OR state = 'uncertain')
+RETURNING id;
+
+-- name: try_again_later
+-- The provider did not take these now, and certainly has not sent them: :rows is [{"id", "send_at", "attempts"}].
+-- in:    :bucket int, :rows jsonb, :held_until timestamptz
+-- out:   id                                   0..n rows
+-- locks: outbox rows      index: outbox_pkey
+UPDATE outbox m
+SET state = 'scheduled', lease_until = NULL, uncertain_at = NULL, send_at = r.send_at, attempts = r.attempts
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (id uuid, send_at timestamptz, attempts smallint)
+WHERE m.bucket = %(bucket)s AND m.id = r.id
+  AND (m.state = 'sending' AND m.lease_until = %(held_until)s OR m.state = 'uncertain')
+RETURNING m.id;
+
+-- name: mark_uncertain
+-- Nobody knows whether these went out. :at is when the last call may have begun to matter: look-ups wait from there.
+-- in:    :bucket int, :ids uuid[], :held_until timestamptz, :at timestamptz
+-- out:   id                                   0..n rows
+-- locks: outbox rows      index: outbox_pkey
+UPDATE outbox
+SET state = 'uncertain', uncertain_at = %(at)s, lease_until = NULL
+WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]) AND state = 'sending' AND lease_until = %(held_until)s
+RETURNING id;
+
+-- name: pause_account
+-- A provider account takes a break; a later end wins over an earlier one.
+-- in:    :id bigint, :until timestamptz, :reason text
+-- out:   nothing
+-- locks: one provider_accounts row      index: provider_accounts_pkey
+UPDATE provider_accounts
+SET paused_until = %(until)s, paused_reason = %(reason)s
+WHERE id = %(id)s AND (paused_until IS NULL OR paused_until < %(until)s);
+
+-- name: suppress_refused
+-- Addresses that a provider says do not exist: :rows is [{"shop_id", "channel", "address_hash" hex, ...}].
+-- in:    :bucket int, :rows jsonb
+-- out:   nothing
+-- locks: none      index: suppressions_pkey
+INSERT INTO suppressions (bucket, shop_id, channel, address_hash, reason, at, source)
+SELECT %(bucket)s, r.shop_id, r.channel, decode(r.address_hash, 'hex'), r.reason, r.at, r.source
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
+  shop_id bigint, channel text, address_hash text, reason text, at timestamptz, source text)
+ON CONFLICT (bucket, shop_id, channel, address_hash) DO NOTHING;

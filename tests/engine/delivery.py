@@ -1,0 +1,124 @@
+"""A delivery worker over the shipped fake provider, on a moved clock, for the tests of the engine ring."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+import uvloop
+
+from rekindle.engine.batch import Tally
+from rekindle.engine.books import Books
+from rekindle.engine.context import Context
+from rekindle.engine.deliver import Deliverer
+from rekindle.lib.clock import MovableClock
+from rekindle.providers.base import EmailProvider
+from rekindle.providers.fake import FakeProvider
+from rekindle.store.async_connection import Line
+from rekindle.store.database import Connection
+from rekindle.terms.shop import ShopSettings
+from tests.due_sends import Person, add_account, publish_template, seed
+from tests.factories import make_shop
+
+T = TypeVar("T")
+
+
+@dataclass
+class World:
+    """A shop with a template and an account at the fake, and a connection to look at what became of things."""
+
+    connection: Connection
+    dsn: str
+    context: Context
+    clock: MovableClock
+    shop: ShopSettings
+    template_version_id: int
+    account_id: int
+    provider: FakeProvider = field(default_factory=FakeProvider)
+    providers: dict[str, EmailProvider] = field(default_factory=dict)
+    limit: int = 256
+
+    def person(self, name: str = "ada", **changes: Any) -> Person:
+        """One shopper whose send is due."""
+        shop = changes.pop("shop", self.shop)
+        version = changes.pop("template_version_id", self.template_version_id)
+        return seed(self.connection, self.context, [Person(name, shop, template_version_id=version, **changes)])[0]
+
+    def make(self, kind: str, options: dict[str, object], secret: bytes) -> EmailProvider:
+        if kind in self.providers:
+            return self.providers[kind]
+        if kind != "fake":
+            raise ValueError(f"no provider of the kind {kind}")
+        return self.provider
+
+    def deliver(self, *people: Person) -> Tally:
+        """Deliver one batch of each bucket in which these people live."""
+        buckets = sorted({person.bucket for person in people})
+
+        async def work(worker: Deliverer) -> Tally:
+            tally = Tally()
+            for bucket in buckets:
+                tally.add(await worker.deliver_batch(bucket))
+            return tally
+
+        return self.with_worker(work)
+
+    def with_worker(self, work: Callable[[Deliverer], Coroutine[Any, Any, T]]) -> T:
+        """Run something with a worker of its own, which is closed afterwards."""
+
+        async def run() -> T:
+            worker = Deliverer(
+                Line(self.dsn), self.connection, self.context, Books.load(self.connection), self.make, limit=self.limit
+            )
+            try:
+                return await work(worker)
+            finally:
+                await worker.close()
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(run())
+
+    def state(self, person: Person) -> str:
+        """The outbox row's state, else the kinds of the send's events."""
+        row = self.connection.execute("SELECT state FROM outbox WHERE id = %s", [person.send_id]).fetchone()
+        if row:
+            return str(row[0])
+        rows = self.connection.execute("SELECT kind FROM send_events WHERE send_id = %s ORDER BY at", [person.send_id])
+        return "+".join(kind for (kind,) in rows.fetchall())
+
+    def outbox(self, person: Person, *columns: str) -> tuple[Any, ...] | None:
+        return self.connection.execute(
+            f"SELECT {', '.join(columns)} FROM outbox WHERE id = %s", [person.send_id]
+        ).fetchone()  # type: ignore[arg-type]
+
+    def events(self, send_id: UUID) -> list[tuple[str, str | None]]:
+        rows = self.connection.execute(
+            "SELECT kind, reason FROM send_events WHERE send_id = %s ORDER BY at, kind", [send_id]
+        )
+        return [(row[0], row[1]) for row in rows.fetchall()]
+
+    def decisions(self, person: Person) -> list[tuple[str, str]]:
+        rows = self.connection.execute(
+            "SELECT outcome, reason FROM decisions WHERE send_id = %s ORDER BY at, outcome", [person.send_id]
+        )
+        return [(row[0], row[1]) for row in rows.fetchall()]
+
+    def set(self, table: str, person_id: UUID, **columns: Any) -> None:
+        """Change a stored row behind the engine's back."""
+        names = ", ".join(f"{name} = %({name})s" for name in columns)
+        done = self.connection.execute(f"UPDATE {table} SET {names} WHERE id = %(id)s", {**columns, "id": person_id})  # type: ignore[arg-type]
+        assert done.rowcount >= 1
+
+
+def make_world(
+    connection: Connection, dsn: str, context: Context, clock: MovableClock, spread: int, **shop: Any
+) -> World:
+    """A fresh shop on a database that other tests used before: nothing of theirs may be due."""
+    connection.execute("DELETE FROM outbox")
+    made = make_shop(connection, spread=spread, **shop)
+    version = publish_template(connection, made, clock.now())
+    account = add_account(connection, made, kind="fake")
+    return World(connection, dsn, context, clock, made, version, account)
