@@ -18,6 +18,8 @@ from typing import Protocol, TypeAlias, runtime_checkable
 class Letter:
     """One e-mail, ready: ``content`` is the MIME message with CRLF line ends, without dot-stuffing.
 
+    ``wire_safe`` says that every line of the content ends with CRLF and none begins with a dot, as `render.mime` builds
+    it; without it an adapter looks for itself, which costs as much as the rest of the sending.
     ``sender`` and ``recipient`` are bare addresses for the envelope; ``message_id`` is the Message-ID inside the
     content, without angle brackets; ``send_id`` is ours and comes back from providers that carry metadata.
     """
@@ -27,6 +29,7 @@ class Letter:
     sender: str
     recipient: str
     content: bytes
+    wire_safe: bool = False
 
 
 class Fault(StrEnum):

@@ -113,7 +113,7 @@ def queue_id(reply: Reply) -> str:
 def explained(reply: Reply, recipient: str = "") -> str:
     """Code and text on one line of at most 300 characters, without the recipient's address: it is stored and logged."""
     text = " ".join(reply.text.split())
-    if recipient:
+    if recipient and recipient.lower() in text.lower():
         text = re.sub(re.escape(recipient), "<recipient>", text, flags=re.IGNORECASE)
     return f"{reply.code} {text}"[:300]
 

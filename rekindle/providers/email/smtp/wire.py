@@ -213,7 +213,7 @@ class Wire(asyncio.Protocol):
         mail, rcpt, data = self._replies
         if mail.ok and rcpt.ok and data.code == 354:
             self.state = "body"
-            self.transport.write(_dotted(cast(Letter, self._letter).content))
+            self.transport.write(_wired(cast(Letter, self._letter)))
             self._limit(self._timeouts.final)
         elif data.code == 354 and rcpt.ok:
             self._finish_refused()
@@ -328,6 +328,14 @@ class Wire(asyncio.Protocol):
         self._lost("the connection was lost")
 
 
+def _wired(letter: Letter) -> bytes:
+    """The content with its final dot; looked through unless it is known to be safe."""
+    content = letter.content
+    if not letter.wire_safe or not content.endswith(b"\r\n") or content.startswith(b"."):
+        return _dotted(content)
+    return content + b".\r\n"
+
+
 def _dotted(content: bytes) -> bytes:
     r"""The content as it goes over the wire: CRLF everywhere, dots doubled at line starts, the final dot.
 
@@ -336,7 +344,7 @@ def _dotted(content: bytes) -> bytes:
     >>> _dotted(b"a\n.b\r\n")
     b'a\r\n..b\r\n.\r\n'
     """
-    if content.count(b"\n") != content.count(b"\r\n") or content.count(b"\r") != content.count(b"\r\n"):
+    if not content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r"):
         content = _BARE_BREAK.sub(b"\r\n", content)
     if content.startswith(b".") or b"\r\n." in content:
         content = b"\r\n".join(b"." + line if line.startswith(b".") else line for line in content.split(b"\r\n"))
