@@ -91,7 +91,7 @@ class ScriptedShopper:
         self.email = email
         self._shop, self._rekindle, self._key, self._clock = shop_url, rekindle_url, write_key, clock
         self.browser = Browser()
-        self.cart_id = ""
+        self.cart_id = self._visitor_id = ""
 
     def fill_cart(self, *slugs: str) -> int:
         """Put one of each product into the cart; returns the number of lines."""
@@ -122,6 +122,8 @@ class ScriptedShopper:
             raise StoryError("the recovery link does not lead to the shop's cart")
         self._visit(target)
         cart = json.loads(self._expect(self.browser.get(f"{self._rekindle}/v1/carts/{token}"), 200).text)
+        restored = {"restored_cart_key": cart["cart_key"], "items": len(cart["items"])}
+        self._tell([{"type": "track", "event": "Cart Restored", "properties": restored}])
         merged = self.browser.post_json(f"{self._shop}/cart/merge", {"items": cart["items"]})
         count = int(json.loads(self._expect(merged, 200).text)["count"])
         self._visit(f"{self._shop}/cart?restored=1")
@@ -148,8 +150,11 @@ class ScriptedShopper:
         calls, visitor = _CALLS.search(page.text), _VISITOR.search(page.text)
         if calls is None or visitor is None:
             return
-        events = [event for call in json.loads(unescape(calls[1])) if (event := self._event(call))]
-        common = {"anonymousId": visitor[1], "timestamp": self._clock.now().isoformat()}
+        self._visitor_id = visitor[1]
+        self._tell([event for call in json.loads(unescape(calls[1])) if (event := self._event(call))])
+
+    def _tell(self, events: list[dict[str, object]]) -> None:
+        common = {"anonymousId": self._visitor_id, "timestamp": self._clock.now().isoformat()}
         batch = [{**event, **common, "messageId": f"story-{secrets.token_hex(12)}"} for event in events]
         if batch:
             body = {"writeKey": self._key, "sentAt": common["timestamp"], "batch": batch}

@@ -1,0 +1,108 @@
+"""What is the demo shop to Rekindle? A shop in a hurry: seconds instead of hours, its limits relaxed where all can see.
+
+Everything is an ordinary setting, stored and shown in the dashboard; nothing in the engine knows that it is a demo.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rekindle.engine.configure import change_shop
+from rekindle.engine.context import Context
+from rekindle.engine.flows import activate_flow, save_flow
+from rekindle.engine.onboard import FLOW_KEY, create_shop, default_flow
+from rekindle.store.database import Connection
+from rekindle.store.provider_accounts import accounts_of_shop, change_account, insert_account
+from rekindle.store.shop_changes import write_key_of
+from rekindle.store.shops import load_shop, shop_by_slug
+from rekindle.terms.flow import Flow, Reentry, dump_flow, parse_flow
+from rekindle.terms.send import Channel
+from rekindle.terms.shop import ShopSettings
+
+#: Seconds after the abandonment at which the three messages are due.
+WAITS_S = (5, 45, 105)
+IDLE_S = 15
+_BY_COMMAND_LINE = 0
+
+#: A person tries the demo with one address over and over; the house's caps would be right to stop that.
+LIMITS: dict[str, object] = {
+    "per_cart": {"email": 3},
+    "per_24h": {"email": 200, "all": 200},
+    "per_7d": {"email": 500, "all": 500},
+    "channel_gap_s": 0,
+    "min_cart_age_s": 0,
+    "purchase_cool_off_s": 0,
+}
+
+
+def put_demo_shop(
+    connection: Connection, context: Context, *, slug: str, name: str, shop_url: str, smtp_port: int
+) -> tuple[ShopSettings, str]:
+    """Make the shop, or bring it up to date with today's addresses; returns it with its write key."""
+    addresses = {"url": shop_url, "restore_url": f"{shop_url}/cart"}
+    shop = shop_by_slug(connection, slug)
+    if shop is None:
+        shop = _new_shop(connection, context, slug=slug, name=name, addresses=addresses)
+    else:
+        change_shop(connection, shop.id, addresses, by=_BY_COMMAND_LINE)
+    _put_account(connection, shop, smtp_port)
+    fresh = load_shop(connection, shop.id)
+    assert fresh is not None
+    return fresh, write_key_of(connection, shop.id)
+
+
+def hurried_flow() -> Flow:
+    """The default flow with the demo's waits, open to the same shopper again and again."""
+    flow = default_flow(WAITS_S)
+    return parse_flow(
+        dump_flow(
+            Flow(trigger=flow.trigger, steps=flow.steps, reentry=Reentry(shopper_gap_s=0, again_after_return=True))
+        )
+    )
+
+
+def _new_shop(
+    connection: Connection, context: Context, *, slug: str, name: str, addresses: dict[str, str]
+) -> ShopSettings:
+    shop = create_shop(
+        connection,
+        context,
+        slug=slug,
+        name=name,
+        waits_s=WAITS_S,
+        by="demo",
+        sender_name=name,
+        sender_email="hello@fernweh.example",
+        support_email="help@fernweh.example",
+        postal_address="Fernweh Outfitters, Bergstrasse 7, 80331 Muenchen, Germany",
+        country="DE",
+        timezone="Europe/Berlin",
+        cart_idle_s=IDLE_S,
+        checkout_idle_s=IDLE_S,
+        browse_idle_s=60,
+        holdout_rate=0.0,
+        **addresses,
+    )
+    change_shop(connection, shop.id, {"limits": LIMITS}, by=_BY_COMMAND_LINE)
+    save_flow(connection, context, shop, key=FLOW_KEY, name="Cart recovery", definition=hurried_flow(), by="demo")
+    activate_flow(connection, context, shop, FLOW_KEY, by="demo")
+    return replace(shop, limits=LIMITS)
+
+
+def _put_account(connection: Connection, shop: ShopSettings, smtp_port: int) -> None:
+    options: dict[str, object] = {"host": "127.0.0.1", "port": smtp_port, "tls": "none", "username": ""}
+    known = accounts_of_shop(connection, shop.id, Channel.EMAIL.value)
+    if known:
+        change_account(
+            connection, shop_id=shop.id, account_id=known[0].id, name="Demo inbox", options=options, secret=b""
+        )
+    else:
+        insert_account(
+            connection,
+            shop_id=shop.id,
+            channel=Channel.EMAIL.value,
+            kind="smtp",
+            name="Demo inbox",
+            options=options,
+            secret=b"",
+        )
