@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,9 @@ from rekindle.web.under_wsgi import Environ, WSGIApplication, answer_safely
 
 MAX_UPLOAD = 64 * 1024 * 1024  #: bytes of a body for Django; kept on disk beyond the first megabyte
 _IN_MEMORY = 1024 * 1024
-_SMALL = 65_536  #: bytes of an answer that is sent in one piece
+_SMALL = 65_536  #: bytes of a body that a bare handler may want
+
+log = logging.getLogger(__name__)
 
 
 class Scope(Protocol):
@@ -100,7 +103,12 @@ class Entrance:
                 body.write(chunk)
             body.seek(0)
             call = _Call(self._rest, environ_of(scope, body, size))
-            first = await loop.run_in_executor(self._threads, call.start)
+            try:
+                first = await loop.run_in_executor(self._threads, call.start)
+            except Exception:
+                log.exception("request_failed", extra={"facts": {"method": scope.method}})
+                protocol.response_bytes(500, [("content-type", "text/plain")], b"Something went wrong on our side.\n")
+                return
             try:
                 if call.is_whole:
                     _send_bytes(scope, protocol, call.status, call.headers, first)

@@ -64,18 +64,17 @@ def _opt_out(request: Request, token: str) -> Answer | None:
         if found is None:
             return None
         send, shop = found
-        with connection.transaction():
-            result = opt_out(
-                connection,
-                context,
-                shop,
-                bucket=send.bucket,
-                shopper_id=send.shopper_id,
-                channels=None if everything else [Channel(send.channel)],
-                source="one-click" if is_one_click else "unsubscribe page",
-                at=now,
-            )
-            record_use(connection, send, SendEventKind.UNSUBSCRIBED, at=now, detail={"link": "optout"})
+        result = opt_out(
+            connection,
+            context,
+            shop,
+            bucket=send.bucket,
+            shopper_id=send.shopper_id,
+            channels=None if everything else [Channel(send.channel)],
+            source="one-click" if is_one_click else "unsubscribe page",
+            at=now,
+        )
+        record_use(connection, send, SendEventKind.UNSUBSCRIBED, at=now, detail={"link": "optout"})
     if is_one_click:
         return Answer(200, b"Unsubscribed.\n", headers=NO_STORE)
     return _done(_words(request, send, shop), send, shop, everything=everything, cancelled=result.cancelled_count)
