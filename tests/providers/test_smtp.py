@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -150,23 +151,37 @@ def test_pipelined_commands_leave_in_one_write_and_lock_step_ones_do_not(loop: s
 
 @LOOP
 def test_every_letter_has_begun_before_start_lets_go(loop: str) -> None:
-    """The purchase race depends on it: after one turn of the loop the commands of all letters are on their way."""
+    """The purchase race depends on it: the other side can read the commands before anything else here runs."""
+    width = 3
+    listener = socket.create_server(("127.0.0.1", 0))
+    ends: list[socket.socket] = []
+
+    def greet() -> None:
+        for _ in range(width):
+            end = listener.accept()[0]
+            end.sendall(b"220 test\r\n")
+            end.recv(4096)
+            end.sendall(b"250-test\r\n250 PIPELINING\r\n")
+            ends.append(end)
 
     async def work() -> None:
-        async with serving() as server:
-            server.gate = asyncio.Event()
-            provider = smtp(server.port, connections=4)
-            assert await provider.prepare(4) == 4
-            futures = provider.start([letter(n) for n in range(4)])
-            await asyncio.sleep(0)
-            for wire in provider._busy:
-                assert wire.transport.get_write_buffer_size() == 0
-                assert wire.state == "envelope"
-            server.gate.set()
-            assert all(isinstance(one, Accepted) for one in await outcomes(futures))
-            await provider.close()
+        greeting = asyncio.get_running_loop().run_in_executor(None, greet)
+        provider = smtp(listener.getsockname()[1], connections=width, timeouts=SHORT)
+        assert await provider.prepare(width) == width
+        await greeting
+        futures = provider.start([letter(n) for n in range(width)])
+        seen = [end.recv(4096, socket.MSG_DONTWAIT) for end in ends]  # no await since start: raises if nothing is there
+        assert sorted(seen) == [
+            b"MAIL FROM:<bounce+%d@shop.example>\r\nRCPT TO:<ada%d@example.com>\r\nDATA\r\n" % (n, n)
+            for n in range(width)
+        ]
+        for end in ends:
+            end.close()
+        assert all(isinstance(one, Rejected) for one in await outcomes(futures))
+        await provider.close()
 
-    run(work(), loop)
+    with listener:
+        run(work(), loop)
 
 
 def test_an_unwanted_data_is_ended_by_a_lone_dot_and_the_recipient_gets_nothing() -> None:
