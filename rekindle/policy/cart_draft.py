@@ -40,7 +40,7 @@ class CartDraft:
     """A cart under change: the fields of `Cart`, and what the change leads to.
 
     ``left`` says why waiting enrolments of this cart end; ``is_new`` that no row exists yet; ``is_changed`` that the
-    row must be written; ``gained_shopper`` that somebody is known now who was not.
+    row must be written; ``is_begun`` that its run began now; ``gained_shopper`` that somebody is known now who was not.
     """
 
     __slots__ = (
@@ -55,6 +55,7 @@ class CartDraft:
         "facts",
         "gained_shopper",
         "id",
+        "is_begun",
         "is_changed",
         "is_new",
         "items",
@@ -100,7 +101,7 @@ class CartDraft:
         self.views: list[str] = []
         self.facts: dict[str, Any] = {}
         self.seq = 0
-        self.is_new = True
+        self.is_new = self.is_begun = True
         self.is_changed = False
         self.left: Reason | None = None
         self.gained_shopper = False
@@ -172,7 +173,7 @@ def draft_of(cart: Cart) -> CartDraft:
     draft.items = [line_of(item, item.changed_ms) for item in cart.items]
     draft.views = list(cart.views)
     draft.facts = dict(cart.facts)
-    draft.is_new = cart.seq == 0
+    draft.is_new = draft.is_begun = cart.seq == 0
     return draft
 
 

@@ -100,7 +100,9 @@ def apply(draft: CartDraft, event: ShopEvent, shop: ShopSettings) -> None:
     _note(draft, event, is_newest)
     if draft.closed_at is None or at <= draft.closed_at:
         draft.touched_at = max(draft.touched_at, at)
-        draft.created_at = min(draft.created_at, at)
+        if at < draft.created_at:
+            draft.created_at = at
+            draft.facts |= begin_facts(at, shop, draft.facts, is_returning=bool(draft.facts.get("returning")))
     if draft.state is CartState.OPEN:
         _set_timer(draft, shop, has_risen=draft.stage is not stage)
     draft.is_changed = True
@@ -161,7 +163,7 @@ def _new_run(draft: CartDraft, at: datetime, *, since_ms: int) -> None:
 
 
 def _reopen(draft: CartDraft) -> None:
-    draft.state = CartState.OPEN
+    draft.state, draft.is_begun = CartState.OPEN, True
     draft.closed_at = draft.abandoned_at = draft.check_at = None
 
 
@@ -279,7 +281,7 @@ def _note(draft: CartDraft, event: ShopEvent, is_newest: bool) -> None:
     for name in _KEPT_FACTS:
         if name in event.facts and (is_newest or name not in facts):
             facts[name] = event.facts[name]
-    if event.visitor_key is not None and (is_newest or draft.visitor_key is None):
+    if draft.visitor_key is None:
         draft.visitor_key = event.visitor_key
     if event.checkout_key is not None and (is_newest or draft.checkout_key is None):
         draft.checkout_key = event.checkout_key

@@ -12,15 +12,26 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from rekindle.lib.hashing import BUCKETS, bucket_of
 from rekindle.terms.shop import ShopSettings
 
 
-def cart_bucket(shop: ShopSettings, cart_key: str) -> int:
+class Spreading(Protocol):
+    """What a bucket depends on besides the anchor: the shop, and over how many buckets it lies."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def spread(self) -> int: ...
+
+
+def cart_bucket(shop: Spreading, cart_key: str) -> int:
     return bucket_of(shop.id, f"cart:{cart_key}", shop.spread)
 
 
-def visitor_bucket(shop: ShopSettings, visitor_key: str) -> int:
+def visitor_bucket(shop: Spreading, visitor_key: str) -> int:
     return bucket_of(shop.id, f"visitor:{visitor_key}", shop.spread)
 
 

@@ -1,0 +1,227 @@
+"""Whose event is this, judged by the addresses in it? And what does it tell about that shopper?
+
+An address belongs to the shopper who was first known by it. An event with an e-mail address is about the shopper of
+that address; a phone number decides only without one. What an event may do to somebody who exists already is little,
+because anybody can type an address: fill gaps, never overwrite, and add another address only when it comes from the
+visit that first made the shopper known, or from the same customer account.
+
+Used by `engine/project.py` for one batch: `read` first, then `of` for each event in the order of time, then `write`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from rekindle.engine.context import Context
+from rekindle.engine.places import AddressPlace, Place, address_place, shopper_place
+from rekindle.engine.transactions import OvertakenError, Work
+from rekindle.store.shoppers import (
+    ContactRow,
+    NewContact,
+    ShopperNews,
+    ShopperRow,
+    add_contacts,
+    add_shoppers,
+    find_contacts,
+    improve_shoppers,
+    load_shoppers,
+)
+from rekindle.terms.consent import SuppressionReason
+from rekindle.terms.event import ShopEvent
+from rekindle.terms.send import Channel
+from rekindle.terms.shop import ShopSettings
+
+_MAX_ORIGINS: Final = 3
+
+
+class People:
+    """The shoppers and addresses that one batch is about."""
+
+    def __init__(self, context: Context, shop: ShopSettings) -> None:
+        self._context = context
+        self._shop = shop
+        self._places: dict[tuple[Channel, str], AddressPlace] = {}
+        self._contacts: dict[UUID, ContactRow] = {}
+        self._owners: dict[UUID, Place] = {}  # contact id -> shopper, as far as this batch knows
+        self._shoppers: dict[Place, ShopperRow] = {}  # those whose ownership had to be looked at
+        self._new: dict[Place, ShopperNews] = {}
+        self._news: dict[Place, ShopperNews] = {}
+        self._new_contacts: list[tuple[int, NewContact]] = []
+
+    def read(self, work: Work, events: Iterable[ShopEvent]) -> None:
+        """Look up every address of these events, and the owners to whom another address might be added."""
+        asked: dict[int, list[AddressPlace]] = defaultdict(list)
+        doubtful: dict[int, set[UUID]] = defaultdict(set)
+        pairs = []
+        for event in events:
+            places = self.addresses_of(event)
+            if len(places) > 1:
+                pairs.append(places)
+            for place in places:
+                if place.id not in self._contacts:
+                    asked[place.bucket].append(place)
+        for bucket, places in sorted(asked.items()):
+            keys = {(place.id, place.channel.value, place.hash) for place in places}
+            for row in find_contacts(work.connection, bucket, self._shop.id, keys):
+                self._contacts[row.id] = row
+                if row.shopper_id is not None and row.shopper_bucket is not None:
+                    self._owners[row.id] = Place(row.shopper_bucket, row.shopper_id)
+        for first, *others in pairs:
+            owner = self._owners.get(first.id)
+            if owner is not None and any(other.id not in self._owners for other in others):
+                doubtful[owner.bucket].add(owner.id)
+        self.look_at(work, [Place(bucket, one) for bucket, ids in doubtful.items() for one in ids])
+
+    def look_at(self, work: Work, shoppers: Iterable[Place]) -> None:
+        """Read shoppers whose account or origin matters."""
+        wanted: dict[int, set[UUID]] = defaultdict(set)
+        for place in shoppers:
+            if place not in self._shoppers:
+                wanted[place.bucket].add(place.id)
+        for bucket, ids in sorted(wanted.items()):
+            for row in load_shoppers(work.connection, bucket, sorted(ids)).values():
+                self._shoppers[Place(bucket, row.id)] = row
+
+    def addresses_of(self, event: ShopEvent) -> list[AddressPlace]:
+        """The event's addresses, the one that decides first."""
+        found = []
+        if event.email is not None:
+            found.append(self._place(Channel.EMAIL, event.email))
+        if event.phone is not None:
+            found.append(self._place(Channel.SMS, event.phone))
+        return found
+
+    def of(self, event: ShopEvent, keys: Sequence[str], known: Place | None) -> Place | None:
+        """The shopper whom the event's addresses mean; None without addresses, or when they were erased.
+
+        ``known``: whom the visit is known to be so far.
+        """
+        addresses = [place for place in self.addresses_of(event) if not self._is_erased(place)]
+        if not addresses:
+            return None
+        first, *others = addresses
+        owner = self._owners.get(first.id)
+        if owner is None and first.channel is Channel.SMS and known is not None and self._is_own(known, event, keys):
+            owner = known  # the phone number of somebody whose e-mail address came before
+            self._add_contact(first, owner, event)
+        elif owner is None:
+            owner = shopper_place(self._shop, first)
+            self._new[owner] = news = self._blank(owner, event)
+            news.traits["_origin"] = list(keys[:_MAX_ORIGINS])
+            self._add_contact(first, owner, event)
+        for other in others:
+            if other.id not in self._owners:
+                self._adopt(other, owner, event, keys)
+        self.tell(owner, event)
+        return owner
+
+    def tell(self, shopper: Place, event: ShopEvent) -> None:
+        """Note what the event says about a shopper."""
+        news = self._new.get(shopper) or self._news.get(shopper)
+        if news is None:
+            news = self._news[shopper] = self._blank(shopper, event)
+        news.seen_at = max(news.seen_at, event.at)
+        news.gpc = news.gpc or bool(event.gpc)
+        news.customer_key = news.customer_key or event.customer_key
+        for name in ("locale", "country", "region"):
+            if told := event.facts.get(name):
+                setattr(news, name, str(told))
+        zone = event.facts.get("timezone")
+        if zone and zone not in news.timezones and len(news.timezones) < 5:
+            news.timezones.append(str(zone))
+        _tell_traits(news, event.traits)
+
+    def is_erased(self, event: ShopEvent) -> bool:
+        """Whether an address of the event was erased: nothing of the event may then be kept as it was told."""
+        return any(self._is_erased(place) for place in self.addresses_of(event))
+
+    def write_new(self, work: Work) -> None:
+        """Add the shoppers and addresses that were not known. Raises OvertakenError when an address went to another."""
+        by_bucket: dict[int, list[ShopperNews]] = defaultdict(list)
+        for place, news in self._new.items():
+            by_bucket[place.bucket].append(news)
+        contacts: dict[int, list[NewContact]] = defaultdict(list)
+        for bucket, contact in self._new_contacts:
+            contacts[bucket].append(contact)
+        for bucket in sorted({*by_bucket, *contacts}):
+            with work.in_bucket(bucket):
+                add_shoppers(work.connection, bucket, by_bucket[bucket])
+                added = add_contacts(work.connection, bucket, contacts[bucket])
+                if any(c.id not in added and self._is_canonical(bucket, c) for c in contacts[bucket]):
+                    self._check_owners(work, bucket, contacts[bucket])
+
+    def write_news(self, work: Work) -> None:
+        """Merge what was told about shoppers who were known."""
+        by_bucket: dict[int, list[ShopperNews]] = defaultdict(list)
+        for place, news in self._news.items():
+            by_bucket[place.bucket].append(news)
+        for bucket in sorted(by_bucket):
+            with work.in_bucket(bucket):
+                improve_shoppers(work.connection, bucket, by_bucket[bucket])
+
+    def _check_owners(self, work: Work, bucket: int, contacts: list[NewContact]) -> None:
+        keys = [(c.id, c.channel, bytes.fromhex(c.hash)) for c in contacts if self._is_canonical(bucket, c)]
+        owners = {row.id: row.shopper_id for row in find_contacts(work.connection, bucket, self._shop.id, keys)}
+        if any(owners[contact.id] != contact.shopper_id for contact in contacts if contact.id in owners):
+            raise OvertakenError
+
+    def _is_canonical(self, bucket: int, contact: NewContact) -> bool:
+        place = self._places[Channel(contact.channel), contact.address]
+        return place.bucket == bucket
+
+    def _place(self, channel: Channel, address: str) -> AddressPlace:
+        place = self._places.get((channel, address))
+        if place is None:
+            place = self._places[channel, address] = address_place(self._context, self._shop, channel, address)
+        return place
+
+    def _is_erased(self, place: AddressPlace) -> bool:
+        row = self._contacts.get(place.id)
+        return row is not None and (row.suppression == SuppressionReason.ERASED or row.has_address is False)
+
+    def _is_own(self, shopper: Place, event: ShopEvent, keys: Sequence[str]) -> bool:
+        """Whether the event comes from the visit that made the shopper known, or from the same account."""
+        new = self._new.get(shopper)
+        row = self._shoppers.get(shopper)
+        account = new.customer_key if new is not None else row.customer_key if row is not None else None
+        if account is not None and account == event.customer_key:
+            return True
+        notes: dict[str, Any] = new.traits if new is not None else row.traits if row is not None else {}
+        return not set(keys).isdisjoint(notes.get("_origin", ()))
+
+    def _adopt(self, place: AddressPlace, owner: Place, event: ShopEvent, keys: Sequence[str]) -> None:
+        """A further address: the owner's when that can be believed, else it stands alone."""
+        if self._is_own(owner, event, keys):
+            self._add_contact(place, owner, event)
+            return
+        alone = shopper_place(self._shop, place)
+        self._new[alone] = self._blank(alone, event)
+        self._add_contact(place, alone, event)
+
+    def _add_contact(self, place: AddressPlace, owner: Place, event: ShopEvent) -> None:
+        contact = NewContact(
+            id=place.id,
+            shop_id=self._shop.id,
+            shopper_bucket=owner.bucket,
+            shopper_id=owner.id,
+            channel=place.channel.value,
+            address=place.address,
+            hash=place.hash.hex(),
+            created_at=event.at,
+        )
+        self._owners[place.id] = owner
+        self._new_contacts += [(bucket, contact) for bucket in sorted({place.bucket, owner.bucket})]
+
+    def _blank(self, shopper: Place, event: ShopEvent) -> ShopperNews:
+        return ShopperNews(id=shopper.id, shop_id=self._shop.id, seen_at=event.at)
+
+
+def _tell_traits(news: ShopperNews, traits: dict[str, Any]) -> None:
+    for name, value in traits.items():
+        if name in ("first_name", "last_name"):
+            setattr(news, name, str(value))
+        elif not name.startswith("_"):
+            news.traits[name] = value

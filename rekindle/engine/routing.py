@@ -1,0 +1,188 @@
+"""Which cart is this event about?
+
+The one it names. Else the one its checkout, its visitor or its customer is at, as long as that cart lives or the event
+is older than its end. Else the visitor's own: `visitor:<key>` for what is done with a cart, `browse:<key>` for a visit
+that only looks. The places are in `engine/places.py`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from rekindle.engine.places import BROWSE, DEFAULT, Place, cart_place, own_cart_key
+from rekindle.engine.transactions import Work
+from rekindle.engine.visits import Visits
+from rekindle.policy.cart_close import close_visit
+from rekindle.policy.cart_draft import BOUGHT, CartDraft
+from rekindle.policy.cart_fold import OF_A_CART, OF_A_VISIT, begin_facts
+from rekindle.policy.cart_merge import look_back, may_take_over, take_over
+from rekindle.store.carts import load_carts
+from rekindle.terms.cart import CartState
+from rekindle.terms.event import EventKind, ShopEvent
+from rekindle.terms.reasons import Reason
+from rekindle.terms.shop import ShopSettings
+
+_ALIVE: Final = frozenset({CartState.OPEN, CartState.ABANDONED, CartState.LOST, CartState.EMPTIED})
+
+
+@dataclass(slots=True)
+class Placed:
+    """An event of the batch: its id, the bucket of its row, its visitor's keys, and the cart it went to."""
+
+    event: ShopEvent
+    id: UUID
+    bucket: int
+    keys: tuple[str, ...]
+    cart: Place | None = None
+
+
+class Carts:
+    """The carts of one batch, by place. ``None`` stands for one that does not exist."""
+
+    def __init__(self, work: Work, shop: ShopSettings, visits: Visits) -> None:
+        self._work = work
+        self._shop = shop
+        self._visits = visits
+        self._carts: dict[Place, CartDraft | None] = {}
+        self.taken_over: list[tuple[CartDraft, CartDraft]] = []  # (own, named): the first goes on in the second
+
+    def read(self, places: Iterable[Place]) -> None:
+        """Load the carts that are not here yet."""
+        by_bucket: dict[int, list[UUID]] = defaultdict(list)
+        for place in set(places):
+            if place not in self._carts:
+                self._carts[place] = None
+                by_bucket[place.bucket].append(place.id)
+        for bucket, ids in sorted(by_bucket.items()):
+            for cart_id, draft in load_carts(self._work.connection, bucket, ids).items():
+                self._carts[Place(bucket, cart_id)] = draft
+
+    def read_for(self, batch: Sequence[Placed]) -> None:
+        """Load what the batch will ask for, in two rounds: carts that are named or gone to, then visitors' own."""
+        shop, visits = self._shop, self._visits
+        first = [cart_place(shop, p.event.cart_key) for p in batch if p.event.cart_key is not None]
+        self.read(first + [visit.cart for visit in visits.all() if visit.cart is not None])
+        second: set[Place] = set()
+        for p in batch:
+            second.update(self._own_places(p))
+        self.read(second)
+
+    def find(self, place: Place) -> CartDraft | None:
+        if place not in self._carts:
+            self.read([place])
+        return self._carts[place]
+
+    def put(self, draft: CartDraft) -> None:
+        """Replace the state of a cart by a newer one."""
+        self._carts[Place(draft.bucket, draft.id)] = draft
+
+    def all(self) -> list[CartDraft]:
+        return [draft for draft in self._carts.values() if draft is not None]
+
+    def cart_for(self, p: Placed) -> CartDraft | None:
+        """The cart or visit that takes this event; a new one where the event begins one."""
+        if p.event.kind in OF_A_CART:
+            return self._cart_of(p)
+        return self._cart_or_visit(p) if p.event.kind in OF_A_VISIT else None
+
+    def end_visits(self, p: Placed, cart: CartDraft) -> None:
+        """A cart begins: the visit that led to it goes on in it."""
+        for key in p.keys:
+            visit = self.find(cart_place(self._shop, BROWSE + key))
+            if visit is not None and visit.state in (CartState.OPEN, CartState.ABANDONED):
+                look_back(cart, visit)
+                close_visit(visit, p.event.at, Reason.MOVED_TO_CART)
+
+    def _own_places(self, p: Placed) -> list[Place]:
+        event, keys = p.event, p.keys
+        found = []
+        if event.email is not None or event.phone is not None or len(keys) > 1:
+            strange = [key for key in keys if self._visits[key].shopper is None]
+            found = [cart_place(self._shop, BROWSE + key) for key in strange]  # to be given to whom it turns out to be
+        if event.kind in OF_A_CART:
+            named = None if event.cart_key is None else self._carts[cart_place(self._shop, event.cart_key)]
+            cart = named if event.cart_key is not None else self._current(p)
+            if cart is None or cart.state is not CartState.OPEN:
+                found += [cart_place(self._shop, prefix + key) for key in keys for prefix in (DEFAULT, BROWSE)]
+        elif event.kind in OF_A_VISIT and keys and self._alive(p) is None:
+            found.append(cart_place(self._shop, BROWSE + keys[0]))
+        return found
+
+    def _cart_of(self, p: Placed) -> CartDraft | None:
+        if p.event.cart_key is None:
+            current = self._current(p)
+            if current is not None:
+                return current
+        key = own_cart_key(p.event, p.keys)
+        if key is None:
+            return None
+        place = cart_place(self._shop, key)
+        return self.find(place) or self._begin(p, place, key)
+
+    def _cart_or_visit(self, p: Placed) -> CartDraft | None:
+        if p.event.cart_key is not None:
+            named = self.find(cart_place(self._shop, p.event.cart_key))
+            if named is not None:
+                return named
+        alive = self._alive(p)
+        if alive is not None or not p.keys:
+            return alive
+        key = BROWSE + p.keys[0]
+        place = cart_place(self._shop, key)
+        visit = self.find(place)
+        if visit is None and p.event.kind is EventKind.PRODUCT_VIEWED:
+            return self._begin(p, place, key)
+        return visit
+
+    def _current(self, p: Placed) -> CartDraft | None:
+        """The cart that the event's checkout, visitor or customer is at, if it can take the event."""
+        for key in sorted(p.keys, key=_nearness):
+            visit = self._visits[key]
+            cart = self.find(visit.cart) if visit.cart is not None else None
+            if cart is not None and not cart.is_browse and _takes(cart, p.event):
+                return cart
+        return None
+
+    def _alive(self, p: Placed) -> CartDraft | None:
+        """The cart that looking around keeps alive: an open one, or the one that the late look belonged to."""
+        cart = self._current(p)
+        if cart is None or cart.state is CartState.OPEN:
+            return cart
+        ended_at = cart.closed_at
+        return cart if ended_at is not None and cart.created_at <= p.event.at <= ended_at else None
+
+    def _begin(self, p: Placed, place: Place, key: str) -> CartDraft:
+        draft = CartDraft(place.bucket, place.id, self._shop.id, key, p.event.at)
+        is_returning = any(self._visits[one].was_here_before for one in p.keys)
+        draft.facts.update(begin_facts(p.event.at, self._shop, p.event.facts, is_returning=is_returning))
+        self._carts[place] = draft
+        if p.event.cart_key is not None:
+            self._take_over_own(p, draft)
+        return draft
+
+    def _take_over_own(self, p: Placed, named: CartDraft) -> None:
+        for key in p.keys:
+            own = self.find(cart_place(self._shop, DEFAULT + key))
+            if own is not None and may_take_over(named, own):
+                take_over(named, own)
+                self.taken_over.append((own, named))
+                if own.abandoned_at is None and own.state is CartState.OPEN:
+                    self._carts[Place(own.bucket, own.id)] = None  # it never was another cart: see project.write
+                else:
+                    own.end_with(CartState.EMPTIED, max(own.touched_at, p.event.at), Reason.MOVED_TO_CART)
+                return
+
+
+def _nearness(key: str) -> int:
+    """Checkout before visit before customer account: the nearer one says more about where the event belongs."""
+    return "kau".find(key[0])
+
+
+def _takes(cart: CartDraft, event: ShopEvent) -> bool:
+    if cart.state in _ALIVE:
+        return True
+    return cart.state in BOUGHT and cart.closed_at is not None and event.at <= cart.closed_at

@@ -1,0 +1,206 @@
+"""Who is behind these visitor keys, and which cart are they at, while a batch of events is folded?
+
+A visitor key is an anonymous id, a customer id or a checkout token. Keys that occur in one event belong to the same
+visitor and are linked; what becomes known of one becomes known of the others. `read` looks them up, `project` moves
+them on event by event, `write` merges what is new, and learns what others learnt meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from rekindle.engine.places import Place, visitor_place
+from rekindle.engine.transactions import Work
+from rekindle.policy.cart_close import OrderMark
+from rekindle.policy.cart_draft import from_ms
+from rekindle.store.visitors import VisitorNews, VisitorRow, load_visitors, upsert_visitors
+from rekindle.terms.shop import ShopSettings
+
+MAX_LINKS: Final = 16
+_STALE = timedelta(minutes=10)  #: `seen_at` is moved on in steps of this, not at every event
+
+
+class Visit:
+    """One visitor key during a batch."""
+
+    __slots__ = (
+        "cart", "cart_ms", "first_at", "gpc", "is_known", "is_moved", "key", "last_at", "links", "new_links",
+        "place", "row", "shopper",
+    )  # fmt: skip
+
+    def __init__(self, key: str, place: Place, row: VisitorRow | None) -> None:
+        self.key = key
+        self.place = place
+        self.row = row
+        self.is_known = row is not None
+        self.shopper: Place | None = None
+        self.cart: Place | None = None
+        self.cart_ms = 0
+        self.links: list[str] = []
+        if row is not None:
+            self._read(row)
+        self.first_at: datetime | None = None
+        self.last_at: datetime | None = None
+        self.gpc = False
+        self.new_links: list[str] = []
+        self.is_moved = False  # learnt a shopper, a cart or a link
+
+    def see(self, at: datetime) -> None:
+        if self.first_at is None or at < self.first_at:
+            self.first_at = at
+        if self.last_at is None or at > self.last_at:
+            self.last_at = at
+
+    def meet(self, shopper: Place) -> None:
+        """The visitor is known to be this shopper."""
+        if self.shopper != shopper:
+            self.shopper, self.is_moved = shopper, True
+
+    def go_to(self, cart: Place, at_ms: int) -> None:
+        """The visitor's latest cart."""
+        if at_ms >= self.cart_ms:
+            if self.cart != cart:
+                self.cart, self.is_moved = cart, True
+            self.cart_ms = at_ms
+
+    def link(self, key: str) -> None:
+        if key != self.key and key not in self.links and len(self.links) < MAX_LINKS:
+            self.links.append(key)
+            self.new_links.append(key)
+            self.is_moved = True
+
+    @property
+    def mark(self) -> OrderMark | None:
+        """The visitor's latest order."""
+        return mark_of(self.row)
+
+    @property
+    def was_here_before(self) -> bool:
+        """Whether this is not the first visit; asked while the batch is folded."""
+        return self.row is not None and self.row.visit_count > 1
+
+    @property
+    def must_be_written(self) -> bool:
+        if self.row is None or self.is_moved:
+            return True
+        is_stale = self.last_at is not None and self.last_at > self.row.seen_at + _STALE
+        return is_stale or (self.gpc and not self.row.facts.get("gpc"))
+
+    def news(self, shop_id: int) -> VisitorNews:
+        seen_at = self.last_at or (self.row.seen_at if self.row is not None else from_ms(0))
+        facts: dict[str, Any] = {f"~{key}": 1 for key in self.new_links}
+        if self.gpc:
+            facts["gpc"] = True
+        if self.cart is not None and self.cart_ms:
+            facts["cart_ms"] = self.cart_ms
+        return VisitorNews(
+            bucket=self.place.bucket,
+            id=self.place.id,
+            shop_id=shop_id,
+            visitor_key=self.key,
+            first_seen_at=self.first_at or seen_at,
+            seen_at=seen_at,
+            shopper_bucket=self.shopper.bucket if self.shopper else None,
+            shopper_id=self.shopper.id if self.shopper else None,
+            cart_bucket=self.cart.bucket if self.cart else None,
+            cart_id=self.cart.id if self.cart else None,
+            facts=facts,
+        )
+
+    def _read(self, row: VisitorRow) -> None:
+        if row.shopper_id is not None and row.shopper_bucket is not None:
+            self.shopper = Place(row.shopper_bucket, row.shopper_id)
+        if row.cart_id is not None and row.cart_bucket is not None:
+            self.cart = Place(row.cart_bucket, row.cart_id)
+            self.cart_ms = row.facts.get("cart_ms", 0)
+        self.links = row.links
+
+
+class Visits:
+    """All visitor keys of one batch."""
+
+    def __init__(self, shop: ShopSettings) -> None:
+        self._shop = shop
+        self._visits: dict[str, Visit] = {}
+
+    def read(self, work: Work, keys: Iterable[str]) -> list[Visit]:
+        """Look up the keys that are not known here yet."""
+        missing = {key: visitor_place(self._shop, key) for key in keys if key not in self._visits}
+        by_bucket: dict[int, list[Place]] = defaultdict(list)
+        for place in missing.values():
+            by_bucket[place.bucket].append(place)
+        rows: dict[str, VisitorRow] = {}
+        for bucket, places in sorted(by_bucket.items()):
+            for row in load_visitors(work.connection, bucket, [place.id for place in places]):
+                rows[row.visitor_key] = row
+        for key, place in missing.items():
+            self._visits[key] = Visit(key, place, rows.get(key))
+        return [self._visits[key] for key in missing]
+
+    def __getitem__(self, key: str) -> Visit:
+        return self._visits[key]
+
+    def get(self, key: str) -> Visit | None:
+        return self._visits.get(key)
+
+    def all(self) -> list[Visit]:
+        return list(self._visits.values())
+
+    def link(self, keys: Sequence[str]) -> None:
+        """These keys are one visitor."""
+        for key in keys:
+            for other in keys:
+                self._visits[key].link(other)
+
+    def meet(self, keys: Sequence[str], shopper: Place) -> None:
+        """The visitor of these keys, and of those linked to them that lead to nobody yet, is this shopper."""
+        for key in keys:
+            visit = self._visits[key]
+            visit.meet(shopper)
+            for other in visit.links:
+                linked = self._visits.get(other)
+                if linked is not None and linked.is_known and linked.shopper is None:
+                    linked.meet(shopper)
+
+    def write(self, work: Work) -> list[Visit]:
+        """Merge what is new; returns the visits that turn out to be known better than they were here."""
+        by_bucket: dict[int, list[Visit]] = defaultdict(list)
+        for visit in self._visits.values():
+            if visit.must_be_written and (visit.last_at is not None or visit.is_moved):
+                by_bucket[visit.place.bucket].append(visit)
+        better = []
+        for bucket, visits in sorted(by_bucket.items()):
+            with work.in_bucket(bucket):
+                news = [visit.news(self._shop.id) for visit in visits]
+                rows = {row.id: row for row in upsert_visitors(work.connection, bucket, news)}
+            for visit in visits:
+                row = rows[visit.place.id]
+                before, visit.row = visit.row, row
+                if visit.shopper is None and row.shopper_id is not None and row.shopper_bucket is not None:
+                    visit.shopper = Place(row.shopper_bucket, row.shopper_id)
+                    better.append(visit)
+                elif mark_of(row) != mark_of(before):
+                    better.append(visit)
+        return better
+
+
+def mark_of(row: VisitorRow | None) -> OrderMark | None:
+    """The latest order that is noted on a visitor."""
+    if row is None or "order_ms" not in row.facts:
+        return None
+    return mark_of_facts(row.facts["order"])
+
+
+def mark_of_facts(told: dict[str, Any]) -> OrderMark:
+    """An order as it is noted on visitors and shoppers."""
+    at = datetime.fromisoformat(told["at"])
+    return OrderMark(order_key=told["key"], at=at, product_keys=frozenset(told["products"]))
+
+
+def facts_of_mark(mark: OrderMark) -> dict[str, Any]:
+    """How an order is noted: the newest one, with at most 50 products."""
+    products = sorted(mark.product_keys)[:50]
+    return {"key": mark.order_key, "at": mark.at.isoformat(), "products": products}

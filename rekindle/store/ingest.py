@@ -1,0 +1,92 @@
+"""How are events stored? By one binary COPY a batch: nothing has to be escaped, and PostgreSQL parses only the JSON."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from rekindle.store.copying import array_literal
+from rekindle.store.database import Connection
+from rekindle.store.statements import sql
+
+_HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
+_TRAILER = struct.pack("!h", -1)
+_NULL = struct.pack("!i", -1)
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's own
+_US = timedelta(microseconds=1)
+_head = struct.Struct("!hiii16siqi").pack  # 10 columns; bucket, id, shop_id; length of kind
+_instants = struct.Struct("!iqiq").pack
+_length = struct.Struct("!i").pack
+_jsonb = struct.Struct("!ib").pack  # length, and the version byte of jsonb's binary form
+
+
+class EventRow(NamedTuple):
+    """One event as it is stored; ``payload`` is valid JSON without NUL characters."""
+
+    bucket: int
+    id: UUID
+    shop_id: int
+    kind: str
+    name: str
+    at: datetime
+    received_at: datetime
+    visitor_key: str | None
+    cart_id: UUID | None
+    payload: bytes
+
+
+def copy_events(connection: Connection, rows: Sequence[EventRow]) -> None:
+    """Append events. Raises psycopg.errors.UniqueViolation when one is there already; then none was stored.
+
+    Rows must come in the order of their ids: two batches that share events then wait for each other in the same order.
+    """
+    if rows:
+        parts = [_HEADER]
+        for row in rows:
+            _encode(row, parts)
+        parts.append(_TRAILER)
+        with connection.cursor() as cursor, cursor.copy(sql("copy_events")) as copy:
+            copy.write(b"".join(parts))
+
+
+def known_events(connection: Connection, bucket: int, ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the ids that are stored."""
+    rows = connection.cursor(binary=True).execute(sql("known_events"), {"bucket": bucket, "ids": array_literal(ids)})
+    return {row[0] for row in rows}
+
+
+def move_events(connection: Connection, bucket: int, from_id: UUID, to_id: UUID) -> None:
+    """Hand the events of one cart over to another."""
+    connection.execute(sql("events_go_along"), {"bucket": bucket, "from_id": from_id, "to_id": to_id})
+
+
+def drop_cart(connection: Connection, bucket: int, cart_id: UUID, seq: int) -> bool:
+    """Remove a cart that became part of another; False when somebody changed it since it was read."""
+    values = {"bucket": bucket, "id": cart_id, "seq": seq}
+    return connection.execute(sql("drop_cart"), values).fetchone() is not None
+
+
+def _encode(row: EventRow, parts: list[bytes]) -> None:
+    bucket, event_id, shop_id, kind, name, at, received_at, visitor_key, cart_id, payload = row
+    kind_bytes, name_bytes = kind.encode(), name.encode()
+    visitor = _NULL if visitor_key is None else _text(visitor_key)
+    cart = _NULL if cart_id is None else _length(16) + cart_id.bytes
+    parts += (
+        _head(10, 4, bucket, 16, event_id.bytes, 8, shop_id, len(kind_bytes)),
+        kind_bytes,
+        _length(len(name_bytes)),
+        name_bytes,
+        _instants(8, (at - _EPOCH) // _US, 8, (received_at - _EPOCH) // _US),
+        visitor,
+        cart,
+        _jsonb(len(payload) + 1, 1),
+        payload,
+    )
+
+
+def _text(text: str) -> bytes:
+    encoded = text.encode()
+    return _length(len(encoded)) + encoded

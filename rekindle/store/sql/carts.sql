@@ -1,0 +1,62 @@
+-- Carts as ingest and orders read and write them. The idle timer's statements are in abandon.sql.
+
+-- name: load_carts
+-- Some carts of one bucket, as they are; nothing is locked, write_carts notices who was faster.
+-- in:    :bucket int, :ids uuid[]
+-- out:   the columns of a cart      0..n rows
+-- locks: none      index: carts_pkey
+SELECT bucket, id, shop_id, cart_key, state, stage, items, currency, total_cents, created_at, touched_at, check_at,
+  abandoned_at, snapshot_at, closed_at, visitor_key, shopper_bucket, shopper_id, order_key, checkout_key, recover_url,
+  views, facts, seq
+FROM carts
+WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
+
+-- name: lock_carts
+-- Some carts of one bucket, held until the transaction ends: for an order, which must not be overtaken.
+-- in:    :bucket int, :ids uuid[]
+-- out:   the columns of a cart      0..n rows
+-- locks: carts rows in id order      index: carts_pkey
+SELECT bucket, id, shop_id, cart_key, state, stage, items, currency, total_cents, created_at, touched_at, check_at,
+  abandoned_at, snapshot_at, closed_at, visitor_key, shopper_bucket, shopper_id, order_key, checkout_key, recover_url,
+  views, facts, seq
+FROM carts
+WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[])
+ORDER BY id
+FOR UPDATE;
+
+-- name: carts_of_shoppers
+-- The living carts of some shoppers, where persons and carts share one bucket.
+-- in:    :bucket int, :shopper_ids uuid[]
+-- out:   id      0..n rows
+-- locks: none      index: carts_shopper
+SELECT id
+FROM carts
+WHERE bucket = %(bucket)s AND shopper_id = ANY(%(shopper_ids)s::uuid[]) AND state IN ('open', 'abandoned');
+
+-- name: write_carts
+-- Add carts, or take them one step further; who was overtaken (another seq than the one read) is not among the ids.
+-- The rows that were overtaken are locked all the same, so the next attempt in this transaction succeeds.
+-- in:    :bucket int, :rows jsonb
+-- out:   id      one per cart written
+-- locks: carts rows in id order      index: carts_pkey; HOT unless check_at or the shopper changes
+INSERT INTO carts (bucket, id, shop_id, cart_key, state, stage, items, currency, total_cents, created_at, touched_at,
+  check_at, abandoned_at, snapshot_at, closed_at, visitor_key, shopper_bucket, shopper_id, order_key, checkout_key,
+  recover_url, views, facts, seq)
+SELECT %(bucket)s, r.id, r.shop_id, r.cart_key, r.state, r.stage, r.items, r.currency, r.total_cents, r.created_at,
+  r.touched_at, r.check_at, r.abandoned_at, r.snapshot_at, r.closed_at, r.visitor_key, r.shopper_bucket, r.shopper_id,
+  r.order_key, r.checkout_key, r.recover_url, r.views, r.facts, r.seq
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
+  id uuid, shop_id bigint, cart_key text, state text, stage text, items jsonb, currency text, total_cents bigint,
+  created_at timestamptz, touched_at timestamptz, check_at timestamptz, abandoned_at timestamptz,
+  snapshot_at timestamptz, closed_at timestamptz, visitor_key text, shopper_bucket int, shopper_id uuid,
+  order_key text, checkout_key text, recover_url text, views jsonb, facts jsonb, seq bigint)
+ORDER BY r.id
+ON CONFLICT (bucket, id) DO UPDATE SET
+  state = excluded.state, stage = excluded.stage, items = excluded.items, currency = excluded.currency,
+  total_cents = excluded.total_cents, created_at = excluded.created_at, touched_at = excluded.touched_at,
+  check_at = excluded.check_at, abandoned_at = excluded.abandoned_at, snapshot_at = excluded.snapshot_at,
+  closed_at = excluded.closed_at, visitor_key = excluded.visitor_key, shopper_bucket = excluded.shopper_bucket,
+  shopper_id = excluded.shopper_id, order_key = excluded.order_key, checkout_key = excluded.checkout_key,
+  recover_url = excluded.recover_url, views = excluded.views, facts = excluded.facts, seq = excluded.seq
+WHERE carts.seq = excluded.seq - 1
+RETURNING id;

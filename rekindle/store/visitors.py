@@ -1,0 +1,108 @@
+"""How are visitors read and merged? Set-based, one bucket at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from rekindle.store.copying import array_literal
+from rekindle.store.database import Connection
+from rekindle.store.statements import sql
+
+#: Silence after which a visitor's next event begins another visit (the usual half hour of web analytics).
+VISIT_GAP = timedelta(minutes=30)
+
+
+@dataclass(slots=True, kw_only=True)
+class VisitorRow:
+    """A visitor as stored. The facts: ``cart_ms`` when the cart was touched, ``order`` (key, products) and
+    ``order_ms`` of the latest order, ``gpc``, and one entry ``~<visitor key>`` for each key it is known to be too."""
+
+    bucket: int
+    id: UUID
+    visitor_key: str
+    shopper_bucket: int | None
+    shopper_id: UUID | None
+    cart_bucket: int | None
+    cart_id: UUID | None
+    first_seen_at: datetime
+    seen_at: datetime
+    visit_count: int
+    facts: dict[str, Any]
+
+    @property
+    def links(self) -> list[str]:
+        """The other keys of the same visitor."""
+        return [name[1:] for name in self.facts if name.startswith("~")]
+
+
+@dataclass(slots=True, kw_only=True)
+class VisitorNews:
+    """What is new about a visitor; what is None or empty changes nothing."""
+
+    bucket: int
+    id: UUID
+    shop_id: int
+    visitor_key: str
+    first_seen_at: datetime
+    seen_at: datetime
+    shopper_bucket: int | None = None
+    shopper_id: UUID | None = None
+    cart_bucket: int | None = None
+    cart_id: UUID | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def load_visitors(connection: Connection, bucket: int, ids: Sequence[UUID]) -> list[VisitorRow]:
+    if not ids:
+        return []
+    cursor = connection.cursor(binary=True)
+    rows = cursor.execute(sql("load_visitors"), {"bucket": bucket, "ids": array_literal(ids)}).fetchall()
+    return [_row(bucket, row) for row in rows]
+
+
+def upsert_visitors(connection: Connection, bucket: int, news: Iterable[VisitorNews]) -> list[VisitorRow]:
+    """Add or merge; returns the visitors as they are then. One entry per visitor: merge before the call."""
+    ordered = sorted(news, key=attrgetter("id"))
+    if not ordered:
+        return []
+    body = msgspec.json.encode([_values(one) for one in ordered]).decode()
+    values = {"bucket": bucket, "rows": body, "visit_gap": VISIT_GAP}
+    return [_row(bucket, row) for row in connection.cursor(binary=True).execute(sql("upsert_visitors"), values)]
+
+
+def _values(one: VisitorNews) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "shop_id": one.shop_id,
+        "visitor_key": one.visitor_key,
+        "shopper_bucket": one.shopper_bucket,
+        "shopper_id": one.shopper_id,
+        "cart_bucket": one.cart_bucket,
+        "cart_id": one.cart_id,
+        "first_seen_at": one.first_seen_at,
+        "seen_at": one.seen_at,
+        "facts": one.facts,
+    }
+
+
+def _row(bucket: int, row: tuple[Any, ...]) -> VisitorRow:
+    return VisitorRow(
+        bucket=bucket,
+        id=row[0],
+        visitor_key=row[1],
+        shopper_bucket=row[2],
+        shopper_id=row[3],
+        cart_bucket=row[4],
+        cart_id=row[5],
+        first_seen_at=row[6],
+        seen_at=row[7],
+        visit_count=row[8],
+        facts=row[9],
+    )
