@@ -85,9 +85,7 @@ class _Run:
         await self.finished
         wall = time.perf_counter() - began
         ordered = sorted(self.latencies)
-        return Outcome(
-            self.statuses, wall, ordered[len(ordered) // 2] * 1000, ordered[int(len(ordered) * 0.99)] * 1000
-        )
+        return Outcome(self.statuses, wall, ordered[len(ordered) // 2] * 1000, ordered[int(len(ordered) * 0.99)] * 1000)
 
     def reconnect(self) -> None:
         task = self.loop.create_task(self.loop.create_connection(lambda: _Connection(self), "127.0.0.1", self.port))
