@@ -47,11 +47,7 @@ class Added:
 
 def make_account(connection: Connection, context: Context, *, account: str, password: str) -> int:
     """Make an account. Raises MembershipError when the name is taken or not usable, or the password too weak."""
-    name = account.strip()
-    if not name or len(name) > MAX_ACCOUNT_CHARS or not name.isprintable() or " " in name:
-        raise MembershipError(
-            f"An account name is 1 to {MAX_ACCOUNT_CHARS} characters without spaces, best an e-mail address."
-        )
+    name = _account_name(account)
     if person_by_account(connection, name) is not None:
         raise MembershipError(f"There is already an account {name}.")
     _check_password(password)
@@ -66,9 +62,10 @@ def make_account(connection: Connection, context: Context, *, account: str, pass
 
 def set_password(connection: Connection, *, account: str, password: str) -> None:
     """Give an account another password; its sessions end. Raises MembershipError."""
-    person = person_by_account(connection, account.strip())
+    name = _account_name(account)
+    person = person_by_account(connection, name)
     if person is None:
-        raise MembershipError(f"There is no account {account.strip()}.")
+        raise MembershipError(f"There is no account {name}.")
     _check_password(password)
     set_password_hash(connection, person.id, make_password(password))
     log.info("password_set", extra={"facts": {"person": person.id}})
@@ -88,18 +85,18 @@ def add_to_shop(
 
     ``by``: id of the person who does it; None for the command line. Raises MembershipError.
     """
-    chosen = password or secrets.token_urlsafe(15)
+    name, chosen = _account_name(account), password or secrets.token_urlsafe(15)
     with connection.transaction():
         lock_people(connection, shop_id)
-        known = person_by_account(connection, account.strip())
+        known = person_by_account(connection, name)
         if known is None:
-            person_id = make_account(connection, context, account=account, password=chosen)
+            person_id = make_account(connection, context, account=name, password=chosen)
         else:
             person_id = known.id
             _keep_an_owner(connection, shop_id, person_id, role)
         put_membership(connection, person_id=person_id, shop_id=shop_id, role=role)
     log.info("person_added", extra={"facts": {"shop": shop_id, "person": person_id, "role": role.value, "by": by}})
-    return Added(person_id=person_id, account=account.strip(), password=None if known else chosen)
+    return Added(person_id=person_id, account=name, password=None if known else chosen)
 
 
 def change_role(connection: Connection, *, shop_id: int, person_id: int, role: Role, by: int) -> None:
@@ -129,6 +126,15 @@ def _keep_an_owner(connection: Connection, shop_id: int, person_id: int, role: R
     owners = [person.person_id for person in people_of_shop(connection, shop_id) if person.role is Role.OWNER]
     if owners == [person_id]:
         raise MembershipError("A shop needs at least one owner: make somebody else an owner first.")
+
+
+def _account_name(account: str) -> str:
+    name = account.strip()
+    if not name or len(name) > MAX_ACCOUNT_CHARS or not name.isprintable() or " " in name:
+        raise MembershipError(
+            f"An account name is 1 to {MAX_ACCOUNT_CHARS} characters without spaces, best an e-mail address."
+        )
+    return name
 
 
 def _check_password(password: str) -> None:

@@ -12,6 +12,10 @@ from rekindle.engine.context import Context
 from rekindle.store.database import Database
 
 
+#: People sign in all the time in tests, and no test is about how slow a hash is.
+_QUICK_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @contextmanager
 def django_on(dsn: str, context: Context, *, pool: int = 4) -> Iterator[Database]:
     """Within the block Django's connections and `rekindle.web.runtime` use this database and this context."""
@@ -19,6 +23,7 @@ def django_on(dsn: str, context: Context, *, pool: int = 4) -> Iterator[Database
 
     django.setup()
     from django.db import connections
+    from django.test import override_settings
 
     from rekindle.web import runtime
 
@@ -30,7 +35,8 @@ def django_on(dsn: str, context: Context, *, pool: int = 4) -> Iterator[Database
     runtime._opened[:] = [database]
     runtime.context = lambda: context  # type: ignore[assignment]
     try:
-        yield database
+        with override_settings(PASSWORD_HASHERS=_QUICK_HASHERS):
+            yield database
     finally:
         runtime.context = kept_context  # type: ignore[assignment]
         runtime._opened[:] = kept_pools

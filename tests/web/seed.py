@@ -55,8 +55,10 @@ def seed_shop(
     dice = random.Random(seed)
     rows, seeded, now = Rows(shop, context), Seeded(shop=shop, flow=flow), context.clock.now()
     for number in range(cart_count):
-        age = timedelta(days=min(dice.expovariate(1 / 26), 95)) + timedelta(minutes=dice.randrange(1, 1440))
+        age = timedelta(days=min(dice.expovariate(1 / 26), 80)) + timedelta(minutes=dice.randrange(1, 1440))
         _one_cart(dice, rows, seeded, versions, number, now - age, now)
+    for number in range(6):  # somebody is always at it
+        _one_cart(dice, rows, seeded, versions, cart_count + number, now - timedelta(minutes=dice.randrange(1, 20)), now)
     rows.write(connection)
     return seeded
 
@@ -84,7 +86,7 @@ def _one_cart(
 ) -> None:
     stage = dice.choices(["cart", "checkout", "payment"], [62, 30, 8])[0]
     known = dice.random() < (0.55 if stage == "cart" else 0.9)
-    touched = at + timedelta(minutes=dice.randrange(1, 35))
+    touched = min(at + timedelta(minutes=dice.randrange(1, 35)), now)
     cart = rows.cart(
         f"c-{10_000 + number}", at, _items(dice), stage=stage, touched_at=touched, visitor_key=f"a:v{number}"
     )
@@ -121,16 +123,17 @@ def _finish_without_us(
     dice: random.Random, rows: Rows, seeded: Seeded, cart: dict[str, Any], shopper: dict[str, Any] | None, now: datetime
 ) -> None:
     ordered_at = cart["touched_at"] + timedelta(minutes=6)
-    if shopper is not None and ordered_at < now:
+    is_open = cart["touched_at"] + timedelta(minutes=30) > now
+    if shopper is not None and not is_open:
         cart.update(state="converted", closed_at=ordered_at, order_key=f"o{cart['cart_key'][2:]}")
         rows.order(cart["order_key"], ordered_at, cart, shopper, cart["total_cents"])
         seeded.counted["converted"] += 1
     else:
         cart["check_at"] = cart["touched_at"] + timedelta(minutes=30)
-        if cart["check_at"] < now:
-            cart.update(state="emptied", check_at=None, closed_at=cart["touched_at"], items=[], total_cents=0)
-        else:
+        if is_open:
             seeded.counted["open"] += 1
+        else:
+            cart.update(state="emptied", check_at=None, closed_at=cart["touched_at"], items=[], total_cents=0)
 
 
 def _maybe_lost(seeded: Seeded, cart: dict[str, Any], now: datetime) -> None:
@@ -223,6 +226,10 @@ def _not_sent(
         rows.decided(
             send["bucket"], at, "may_send", "defer", "QUIET_HOURS", **decision, retry_at=later, evidence=evidence
         )
+        if later > rows.context.clock.now():
+            rows.outbox(send, "scheduled", later)
+            seeded.counted["waiting"] += 1
+            return True
         return False
     if reason:
         rows.decided(send["bucket"], at, "may_send", "deny", reason, **decision)
@@ -254,7 +261,7 @@ def _buy(
     rows.attribute(order, send, click, "last_click")
     rows.told(cart, "order_completed", "Order Completed", at)
     rows.decided(
-        shopper["bucket"], at, "exit", "allow", "ORDERED", cart_id=cart["id"], shopper_id=shopper["id"],
+        shopper["bucket"], at, "exit", "deny", "ORDERED", cart_id=cart["id"], shopper_id=shopper["id"],
         enrolment_id=enrolment["id"], evidence={"order": cart["order_key"]},
     )  # fmt: skip
     shopper.update(order_count=1, last_order_at=at, spent_cents=cart["total_cents"])

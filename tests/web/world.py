@@ -43,9 +43,13 @@ class World:
 
 
 @pytest.fixture
-def world(fresh_dsn: str, context: Context, clock: MovableClock) -> Iterator[World]:
+def world(
+    request: pytest.FixtureRequest, fresh_dsn: str, context: Context, clock: MovableClock
+) -> Iterator[World]:
+    """``@pytest.mark.parametrize("world", [1, 1024], indirect=True)`` spreads the first shop over buckets."""
     connection = connect(fresh_dsn)
-    shop, flow, versions = open_shop(connection, context, clock, slug="fernweh", name="Fernweh Outdoor")
+    spread = getattr(request, "param", 1)
+    shop, flow, versions = open_shop(connection, context, clock, slug="fernweh", name="Fernweh Outdoor", spread=spread)
     other, _, _ = open_shop(connection, context, clock, slug="kaffee", name="Kaffee Kontor")
     with django_on(fresh_dsn, context) as database:
         for role in ("owner", "marketer", "viewer"):

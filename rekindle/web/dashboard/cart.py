@@ -41,13 +41,17 @@ from rekindle.web.dashboard.sends import show_sends
 log = logging.getLogger(__name__)
 
 _QUESTIONS = {
-    Question.ABANDON: "Is it abandoned, does it enter?",
-    Question.ASSIGN: "Holdout or treated?",
-    Question.NEXT_STEP: "What does the flow do now?",
-    Question.MAY_SEND: "May this message go out now?",
-    Question.EXIT: "Does the run end?",
+    Question.ABANDON.value: "Does the cart enter a flow?",
+    Question.ASSIGN.value: "Treated or held out?",
+    Question.NEXT_STEP.value: "Does the next step come now?",
+    Question.MAY_SEND.value: "May this message go out now?",
+    Question.EXIT.value: "May the run go on?",
 }
-_OUTCOMES = {Outcome.ALLOW: ("good", "Yes"), Outcome.DENY: ("bad", "No"), Outcome.DEFER: ("warn", "Not now")}
+_OUTCOMES = {
+    Outcome.ALLOW.value: ("good", "Yes"),
+    Outcome.DENY.value: ("bad", "No"),
+    Outcome.DEFER.value: ("warn", "Not now"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,10 +170,12 @@ def _item(item: Mapping[str, Any]) -> ItemView:
 
 
 def _decision(line: DecisionLine) -> DecisionView:
-    look, outcome = _OUTCOMES.get(line.outcome, ("", line.outcome))  # type: ignore[call-overload]
+    look, outcome = _OUTCOMES.get(line.outcome, ("", line.outcome))
+    if line.question == Question.ASSIGN.value:
+        look, outcome = "calm", "Drawn"
     return DecisionView(
         decision=line,
-        question=_QUESTIONS.get(line.question, line.question),  # type: ignore[call-overload]
+        question=_QUESTIONS.get(line.question, line.question),
         look=look,
         outcome=outcome,
         evidence=[(str(name).replace("_", " "), _text(value)) for name, value in line.evidence.items()],

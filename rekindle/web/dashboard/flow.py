@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 from django.http import Http404, HttpResponse
 
+from rekindle.engine.preview import preview_email
 from rekindle.store.dashboard.flows import (
     FlowLine,
+    TemplateLine,
     flow_entries,
     flow_exits,
     flows_of_shop,
@@ -73,7 +75,7 @@ def _content(visit: Visit, lines: Sequence[FlowLine], line: FlowLine) -> dict[st
         orders=orders_by_step(connection, scope, line.id, rule=LAST_CLICK),
         waiting=waiting_by_step(connection, scope, line.id),
     )
-    templates = {template.key: template for template in templates_of_shop(connection, shop.id)}
+    templates = {template.key: _with_subject(visit, template) for template in templates_of_shop(connection, shop.id)}
     entries = flow_entries(connection, scope, line.id)
     exits = flow_exits(connection, scope, line.id)
     return {
@@ -91,6 +93,12 @@ def _content(visit: Visit, lines: Sequence[FlowLine], line: FlowLine) -> dict[st
         "exits": _exits(exits),
         "may_switch": visit.may(Action.SWITCH_FLOW),
     }
+
+
+def _with_subject(visit: Visit, template: TemplateLine) -> TemplateLine:
+    """The template with its subject as a shopper would read it, where it can be written now."""
+    made = preview_email(visit.connection, visit.context, visit.shop, template.version_id)
+    return replace(template, subject=made.email.subject) if made and made.email else template
 
 
 def _exits(rows: Sequence[ReasonCount]) -> list[Exit]:

@@ -145,7 +145,7 @@ def _chart(days: Sequence[DayOfRevenue], period: Period, currency: str) -> dict[
 
 def _funnel(carts: CartCounts, funnel: FunnelCounts, ordered: int) -> list[Step]:
     numbers = (
-        ("Left behind", "carts idle for longer than the shop's threshold", carts.detected),
+        ("Left behind", "idle for longer than the threshold", carts.detected),
         ("Reachable", "somebody is known for the cart", carts.reachable),
         ("Written to", "at least one message was handed over", funnel.sent),
         ("Clicked", "a link of a message was followed", funnel.clicked),

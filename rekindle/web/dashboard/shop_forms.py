@@ -182,8 +182,8 @@ class RulesForm(CardForm):
                 "browse_idle_min": _minutes(shop.browse_idle_s),
                 "lost_after_days": shop.lost_after_days,
                 "max_cart_age_days": shop.max_cart_age_days,
-                "holdout_percent": round(shop.holdout_rate * 100, 2),
-                "attribution_click_days": shop.attribution_click_days,
+                "holdout_percent": _short(shop.holdout_rate * 100),
+                "attribution_click_days": _short(shop.attribution_click_days),
                 "capture_before_submit": shop.capture_before_submit,
             }
         )
@@ -218,4 +218,10 @@ def _minutes(seconds: int) -> float | int:
     >>> _minutes(1800), _minutes(20)
     (30, 0.33)
     """
-    return seconds // 60 if seconds % 60 == 0 else round(seconds / 60, 2)
+    return _short(seconds / 60)
+
+
+def _short(number: float) -> float | int:
+    """Two decimals at most, and none where there are none."""
+    rounded = round(number, 2)
+    return int(rounded) if rounded == int(rounded) else rounded

@@ -53,7 +53,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def _try(request: HttpRequest) -> HttpResponse:
-    account = request.POST.get("account", "").strip()[:_MOST_CHARACTERS]
+    account = request.POST.get("account", "").replace("\x00", "").strip()[:_MOST_CHARACTERS]
     password = request.POST.get("password", "")[:1024]
     address = request.META.get("REMOTE_ADDR", "")
     context = runtime.context()
