@@ -138,6 +138,7 @@ class Composer:
             sender=shop.sender_email,
             recipient=headers.to_address,
             content=build_message(headers, email),
+            wire_safe=True,
         )
 
     def _shop_facts(self, shop: ShopSettings) -> ShopFacts:

@@ -74,7 +74,8 @@ class Deliverer:
         self.hand_over.stopping = True
 
     async def close(self) -> None:
-        await self.routes.close()
+        """Finish what is open at the providers, record it, let go of the connection."""
+        await self.hand_over.close()
         await self.line.drop()
 
     async def deliver_batch(self, bucket: int) -> Tally:

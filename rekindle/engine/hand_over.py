@@ -9,30 +9,46 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
-from rekindle.engine.batch import Batch, Going
+from rekindle.engine.batch import Batch, Going, Tally
 from rekindle.engine.context import Context
 from rekindle.engine.outcome import Replies, record, refused_addresses
 from rekindle.engine.route import Routes
 from rekindle.engine.second_lock import Looked, start_under_lock
-from rekindle.providers.base import Accepted, NotStarted, Outcome, Pause, Uncertain
+from rekindle.providers.base import Accepted, NotStarted, Outcome, Pause
 from rekindle.store import outbox
 from rekindle.store.async_connection import GONE, AsyncConnection, Line
 from rekindle.store.outbox import Later, SuppressionRow
 
-#: Held from `sending` on. Longer than a provider may take to answer: what is then still open is in doubt.
+#: Held from `sending` on. A reply that takes longer finds its send `uncertain`, and settles that.
 SENDING_LEASE = timedelta(seconds=120)
-REPLY_S = 100.0
+#: A wave does not wait longer than this for its slowest reply; what is still open is recorded when it comes.
+REPLY_S = 5.0
+#: Every connection of an account is busy with such replies: its other sends wait so long.
+BUSY = timedelta(seconds=10)
 #: How long to try to give back what was not started, when the database is away.
 GIVE_BACK_S = 10.0
 
 log = logging.getLogger(__name__)
 
-Started = list[tuple[Going, "asyncio.Future[Outcome]"]]
+Reply = asyncio.Future[Outcome]
+Started = list[tuple[Going, Reply]]
 Answers = list[tuple[Going, Outcome]]
+
+
+@dataclass(slots=True)
+class _Late:
+    """A reply that came after its wave was over."""
+
+    bucket: int
+    held_until: datetime
+    going: Going
+    said: Outcome
 
 
 class HandOver:
@@ -40,23 +56,40 @@ class HandOver:
 
     def __init__(self, line: Line, context: Context, routes: Routes) -> None:
         self._line, self._context, self._routes = line, context, routes
+        self._open: set[Reply] = set()
+        self._late: list[_Late] = []
         self.stopping = False
 
     async def all(self, batch: Batch, going: list[Going]) -> None:
         """Hand over everything of a batch that its lease leaves time for."""
         while going:
+            batch.tally.add(await self.record_late())
             if self.stopping or self._now() >= batch.claimed_until:
                 await self._give_back(batch, going)
                 return
             going = await self._wave(batch, going)
 
+    async def record_late(self) -> Tally:
+        """Record replies that came after their wave; asked for between waves and when there is nothing to do."""
+        tally = Tally()
+        while self._late:
+            one = self._late[0]
+            answers: Answers = [(one.going, one.said)]
+            resume_at = await self._pauses(answers)
+            tally.add(await self._record(Replies(one.bucket, self._now(), one.held_until, answers, (), resume_at)))
+            del self._late[0]
+        return tally
+
+    async def close(self) -> None:
+        """Close the providers (they wait a while for open replies) and record what they still said."""
+        await self._routes.close()
+        if self._open:
+            await asyncio.wait(self._open, timeout=REPLY_S)
+        await self.record_late()
+
     async def _wave(self, batch: Batch, going: list[Going]) -> list[Going]:
         """Hand over as many as can start now; returns the rest. Both locks are in here, in their order."""
-        wave, rest, troubles = await self._routes.ready(going)
-        if troubles:
-            stuck = [one for one in rest if one.account_id in troubles]
-            rest = [one for one in rest if one.account_id not in troubles]
-            await self._wait_for(batch, stuck, troubles)
+        wave, rest = await self._ready(batch, going)
         if not wave:
             return rest
         held_until = self._now() + SENDING_LEASE
@@ -70,12 +103,26 @@ class HandOver:
             await self._give_back(batch, wave, held_until)
             raise
         if looked.stopped:  # nothing of these was started: their end does not have to wait for the others' replies
-            await self._record(batch, Replies(batch.bucket, self._now(), held_until, stopped=looked.stopped))
-        answers = await _answers(started)
+            stopped = Replies(batch.bucket, self._now(), held_until, stopped=looked.stopped)
+            batch.tally.add(await self._record(stopped))
+        answers = await self._answers(batch, started, held_until)
         if answers:
             resume_at = await self._pauses(answers)
-            await self._record(batch, Replies(batch.bucket, self._now(), held_until, answers, (), resume_at))
+            replies = Replies(batch.bucket, self._now(), held_until, answers, (), resume_at)
+            batch.tally.add(await self._record(replies))
         return rest
+
+    async def _ready(self, batch: Batch, going: Sequence[Going]) -> tuple[list[Going], list[Going]]:
+        """Who can start now, and who comes next. Sends of accounts that cannot start any go back to waiting."""
+        ready = await self._routes.ready(going)
+        resume_at = {account_id: await self._pause(account_id, why) for account_id, why in ready.troubles.items()}
+        resume_at |= dict.fromkeys(ready.busy, self._now() + BUSY)
+        stuck = [one for one in ready.rest if one.account_id in resume_at]
+        if stuck:  # no call was made, no attempt is used up
+            rows = [Later(id=one.candidate.held.id, send_at=resume_at[one.account_id]) for one in stuck]
+            link = await self._line.get()
+            batch.tally.again += len(await outbox.hand_back(link, batch.bucket, rows, batch.claimed_until))
+        return ready.wave, [one for one in ready.rest if one.account_id not in resume_at]
 
     async def _mark_sending(
         self, link: AsyncConnection, batch: Batch, wave: Sequence[Going], held_until: datetime
@@ -118,15 +165,33 @@ class HandOver:
         looked = await start_under_lock(link, batch, sending, start, held_until=held_until, now=self._now)
         return started, looked
 
-    async def _record(self, batch: Batch, replies: Replies) -> None:
+    async def _answers(self, batch: Batch, started: Started, held_until: datetime) -> Answers:
+        """Wait for the replies, not too long for the slowest: those that are still open are recorded later."""
+        if not started:
+            return []
+        _, still_open = await asyncio.wait([reply for _, reply in started], timeout=REPLY_S)
+        for one, reply in started:
+            if reply in still_open:
+                self._open.add(reply)
+                reply.add_done_callback(partial(self._came_late, batch.bucket, held_until, one))
+        return [(one, reply.result()) for one, reply in started if reply not in still_open]
+
+    def _came_late(self, bucket: int, held_until: datetime, one: Going, reply: Reply) -> None:
+        self._open.discard(reply)
+        self._late.append(_Late(bucket, held_until, one, reply.result()))
+
+    async def _record(self, replies: Replies) -> Tally:
         """Record until it is recorded: what a provider took must not be forgotten because the database went away."""
         while True:
             try:
                 tally = await record(await self._line.get(), self._context, replies)
-                break
+                await self._suppress_elsewhere(replies)
+                return tally
             except GONE:
                 await self._line.drop()
-        batch.tally.add(tally)
+
+    async def _suppress_elsewhere(self, replies: Replies) -> None:
+        """Addresses that do not exist, also in the buckets where they are looked up."""
         elsewhere: dict[int, list[SuppressionRow]] = {}
         for home, row in refused_addresses(self._context, replies):
             if home != replies.bucket:
@@ -143,13 +208,6 @@ class HandOver:
             elif isinstance(said, NotStarted) and said.pause is not Pause.NONE and one.account_id not in resume_at:
                 resume_at[one.account_id] = await self._pause(one.account_id, said)
         return resume_at
-
-    async def _wait_for(self, batch: Batch, stuck: Sequence[Going], troubles: Mapping[int, NotStarted]) -> None:
-        """The providers of these cannot start anything: no call was made, no attempt is used up."""
-        resume_at = {account_id: await self._pause(account_id, trouble) for account_id, trouble in troubles.items()}
-        rows = [Later(id=one.candidate.held.id, send_at=resume_at[one.account_id]) for one in stuck]
-        link = await self._line.get()
-        batch.tally.again += len(await outbox.hand_back(link, batch.bucket, rows, batch.claimed_until))
 
     async def _pause(self, account_id: int, trouble: NotStarted) -> datetime:
         until, why = self._routes.pause(account_id, trouble, self._now())
@@ -180,13 +238,3 @@ class HandOver:
 
     def _now(self) -> datetime:
         return self._context.clock.now()
-
-
-async def _answers(started: Started) -> Answers:
-    """Wait for the replies; what has not answered when the lease is nearly over is in doubt."""
-    if not started:
-        return []
-    await asyncio.wait([future for _, future in started], timeout=REPLY_S)
-    return [
-        (one, future.result() if future.done() else Uncertain("no answer within the lease")) for one, future in started
-    ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from rekindle.engine.batch import Going
@@ -36,6 +36,17 @@ SHOP_PAUSE = timedelta(minutes=15)
 def secret_owner(shop_id: int) -> str:
     """Whom a sealed credential belongs to (lib.vault)."""
     return f"provider account of shop {shop_id}"
+
+
+@dataclass(slots=True)
+class Ready:
+    """Who can start now (``wave``) and who cannot (``rest``): for want of width, because the account is in trouble, or
+    because it is ``busy``: every connection still waits for a reply."""
+
+    wave: list[Going] = field(default_factory=list)
+    rest: list[Going] = field(default_factory=list)
+    troubles: dict[int, NotStarted] = field(default_factory=dict)
+    busy: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -69,21 +80,21 @@ class Routes:
         until, why = min((until, why) for until, why in pauses if until is not None)
         return RouteFacts(exists=True, paused_until=until, why=why), None
 
-    async def ready(self, going: Sequence[Going]) -> tuple[list[Going], list[Going], dict[int, NotStarted]]:
-        """Get providers ready: who can start now, who waits for the next wave, which accounts are in trouble."""
+    async def ready(self, going: Sequence[Going]) -> Ready:
+        """Get the providers of these ready."""
         groups: dict[int, list[Going]] = {}
         for one in going:
             groups.setdefault(one.account_id, []).append(one)
         widths = await asyncio.gather(*(self._prepare(account, len(group)) for account, group in groups.items()))
-        wave: list[Going] = []
-        rest: list[Going] = []
-        troubles: dict[int, NotStarted] = {}
+        ready = Ready()
         for (account_id, group), (width, trouble) in zip(groups.items(), widths, strict=True):
-            wave += group[:width]
-            rest += group[width:]
-            if width == 0:
-                troubles[account_id] = trouble or NotStarted("not_ready", "no connection is ready", Pause.BACK_OFF)
-        return wave, rest, troubles
+            ready.wave += group[:width]
+            ready.rest += group[width:]
+            if width == 0 and trouble is not None:
+                ready.troubles[account_id] = trouble
+            elif width == 0:
+                ready.busy.add(account_id)
+        return ready
 
     def provider(self, account_id: int) -> EmailProvider | None:
         """The open provider of an account."""

@@ -1,7 +1,7 @@
 """Did anything happen since the decision that stops this send? Asked under the shopper's lock, just before the call.
 
 The decision was made on facts read moments ago. What is final here ends the send with its reason; what merely changed
-(an old order that arrived late, another message on its way) sends it back to be decided anew.
+(another message on its way, a consent) sends it back to be decided anew.
 """
 
 from __future__ import annotations
@@ -54,8 +54,10 @@ def stopped_since(before: Before, now: Now) -> Stop | None:
 
 def _ended(before: Before, now: Now) -> Stop | None:
     exited = now.enrolment_state not in (EnrolmentState.WAITING, EnrolmentState.DONE)
-    bought = now.last_order_at is not None and now.last_order_at >= before.abandoned_at
-    if bought or (exited and now.exit_reason == Reason.ORDERED):
+    ordered_since = now.last_order_at is not None and now.last_order_at >= before.abandoned_at
+    # an order that arrived since the facts were read counts whenever it was made: shops report orders late
+    arrived = now.order_count is not None and now.order_count != before.order_count
+    if ordered_since or arrived or (exited and now.exit_reason == Reason.ORDERED):
         return Stop(Reason.PURCHASED, "ordered before the call")
     if now.order_count is None or now.erased_at is not None:
         return Stop(Reason.ERASED, "erased before the call")
@@ -69,8 +71,8 @@ def _ended(before: Before, now: Now) -> Stop | None:
 
 
 def _changed(before: Before, now: Now) -> Stop | None:
-    if now.order_count != before.order_count or now.last_order_at != before.last_order_at:
-        return Stop(None, "an order arrived")
+    if now.last_order_at != before.last_order_at:
+        return Stop(None, "an order changed")
     if now.consent != before.consent:
         return Stop(None, "the consent changed")
     if now.others:

@@ -35,6 +35,7 @@ def test_nothing_happened(state: str) -> None:
     [
         ({"order_count": 3, "last_order_at": LEFT}, Reason.PURCHASED),
         ({"enrolment_state": "exited", "exit_reason": "ORDERED"}, Reason.PURCHASED),
+        ({"order_count": 3}, Reason.PURCHASED),
         ({"order_count": None}, Reason.ERASED),
         ({"erased_at": LEFT}, Reason.ERASED),
         ({"enrolment_state": "exited", "exit_reason": "RETURNED"}, Reason.CART_CLOSED),
@@ -43,7 +44,6 @@ def test_nothing_happened(state: str) -> None:
         ({"suppressed": None}, Reason.SUPPRESSED),
         ({"opted_out_at": LEFT}, Reason.OPTED_OUT),
         ({"consent": "withdrawn"}, Reason.OPTED_OUT),
-        ({"order_count": 3}, None),
         ({"last_order_at": LEFT - timedelta(days=1)}, None),
         ({"consent": "soft_opt_in"}, None),
         ({"consent": None}, None),
