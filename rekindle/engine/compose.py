@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from uuid import UUID
 
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
@@ -36,6 +37,12 @@ from rekindle.terms.reasons import Reason
 from rekindle.terms.shop import ShopSettings
 
 log = logging.getLogger(__name__)
+
+
+def message_id(context: Context, send_id: UUID) -> str:
+    """The Message-ID of a send, without angle brackets: the same for ever, also after a crash, so that a provider can
+    be asked for it. Its domain is the installation's, which does not change when a shop changes its sender."""
+    return f"{send_id}@{context.message_domain}"
 
 
 class Composer:
@@ -127,7 +134,7 @@ class Composer:
             reply_to=shop.reply_to,
             subject=email.subject,
             date=now,
-            message_id=f"{held.id}@{domain}",
+            message_id=message_id(self._context, held.id),
             send_id=str(held.id),
             unsubscribe_url=links.optout,
             list_id=f"carts.{domain}",

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import urlsplit
 
 from rekindle.lib.clock import SYSTEM_CLOCK, Clock
 from rekindle.lib.hashing import keyed_hash
+
+
+@lru_cache(maxsize=16)
+def domain_of(url: str) -> str:
+    """The host of an address, fit for a Message-ID.
+
+    >>> domain_of("https://rekindle.shop.example:8443/x"), domain_of("http://[::1]:8000")
+    ('rekindle.shop.example', 'localhost')
+    """
+    host = urlsplit(url).hostname or ""
+    return host if host and ":" not in host else "localhost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +29,11 @@ class Context:
     vault_key: bytes
     public_url: str
     clock: Clock = SYSTEM_CLOCK
+
+    @property
+    def message_domain(self) -> str:
+        """The domain of Message-IDs: where this installation is reached."""
+        return domain_of(self.public_url)
 
     def address_hash(self, shop_id: int, channel: str, address: str) -> bytes:
         """The keyed hash under which an address is found, suppressed and remembered after erasure."""

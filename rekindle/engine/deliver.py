@@ -118,7 +118,7 @@ class Deliverer:
                 first[row.shopper_id] = row
         if others:
             at = batch.facts_at + NEXT_OF_SHOPPER
-            rows = [Later(id=row.id, send_at=at) for row in others]
+            rows = [Later.of(row, at) for row in others]
             batch.tally.again += len(await outbox.hand_back(link, batch.bucket, rows, batch.claimed_until))
         return list(first.values())
 
@@ -141,7 +141,7 @@ class Deliverer:
     def _judge(self, candidate: Candidate, batch: Batch) -> _Judged:
         now, shop, row = batch.facts_at, candidate.shop, candidate.row
         try:
-            route, account_id = self.routes.route(shop, candidate.held.channel, now)
+            route, account_id = self.routes.route(shop, candidate.held, now)
             missing = self.composer.missing(shop, row.template_version_id if row else None)
             verdict = may_send(facts_of(candidate, missing=missing, route=route, now=now))
         except ValueError as error:  # stored values that mean nothing (limits, states): nothing goes out
@@ -158,9 +158,7 @@ class Deliverer:
         bucket, at = batch.bucket, batch.facts_at
         denied = {one.candidate.held.id: one for one in judged if one.verdict.outcome is Outcome.DENY}
         later = [
-            Later(id=one.candidate.held.id, send_at=one.verdict.retry_at)
-            for one in judged
-            if one.verdict.retry_at is not None
+            Later.of(one.candidate.held, one.verdict.retry_at) for one in judged if one.verdict.retry_at is not None
         ]
         async with link.transaction():
             await outbox.write_decisions(link, [decision(one.candidate, one.verdict, at) for one in judged])

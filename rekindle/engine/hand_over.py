@@ -119,7 +119,7 @@ class HandOver:
         resume_at |= dict.fromkeys(ready.busy, self._now() + BUSY)
         stuck = [one for one in ready.rest if one.account_id in resume_at]
         if stuck:  # no call was made, no attempt is used up
-            rows = [Later(id=one.candidate.held.id, send_at=resume_at[one.account_id]) for one in stuck]
+            rows = [Later.of(one.candidate.held, resume_at[one.account_id]) for one in stuck]
             link = await self._line.get()
             batch.tally.again += len(await outbox.hand_back(link, batch.bucket, rows, batch.claimed_until))
         return ready.wave, [one for one in ready.rest if one.account_id not in resume_at]
@@ -225,7 +225,7 @@ class HandOver:
         if not group:
             return
         now = self._now()
-        rows = [Later(id=one.candidate.held.id, send_at=now, attempts=one.candidate.held.attempts) for one in group]
+        rows = [Later.of(one.candidate.held, now) for one in group]
         try:
             async with asyncio.timeout(GIVE_BACK_S):
                 link = await self._line.get()

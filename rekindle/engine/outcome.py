@@ -141,9 +141,7 @@ async def _send_later(link: AsyncConnection, replies: Replies, tally: Tally) -> 
         if isinstance(said, NotStarted | Rejected) and not _is_refused(one, said)
     ]
     later += [
-        Later(id=one.candidate.held.id, send_at=replies.at + ASK_ANEW, attempts=one.candidate.held.attempts)
-        for one, stop in replies.stopped
-        if stop.reason is None
+        Later.of(one.candidate.held, replies.at + ASK_ANEW) for one, stop in replies.stopped if stop.reason is None
     ]
     if later:
         tally.again += len(await outbox.try_again_later(link, replies.bucket, later, replies.held_until))
@@ -186,8 +184,8 @@ def _later(one: Going, said: NotStarted | Rejected, replies: Replies) -> Later:
     held = one.candidate.held
     if isinstance(said, NotStarted):
         resume_at = replies.resume_at.get(one.account_id, replies.at + AT_ONCE)
-        return Later(id=held.id, send_at=resume_at, attempts=held.attempts)
-    return Later(id=held.id, send_at=replies.at + BACK_OFF[held.attempts], attempts=held.attempts + 1)
+        return Later.of(held, resume_at)
+    return Later.of(held, replies.at + BACK_OFF[held.attempts], attempts=held.attempts + 1)
 
 
 def refused_addresses(context: Context, replies: Replies) -> list[tuple[int, SuppressionRow]]:

@@ -18,6 +18,7 @@ from rekindle.engine.context import Context
 from rekindle.lib.vault import VaultError, open_sealed
 from rekindle.providers.base import EmailProvider, NotStarted, Pause
 from rekindle.store.configuration import ProviderAccountRow
+from rekindle.store.outbox import Claimed
 from rekindle.terms.send_facts import RouteFacts
 from rekindle.terms.shop import ShopSettings
 
@@ -64,13 +65,15 @@ class Routes:
         self._paused: dict[int, tuple[datetime, str]] = {}
         self._failures: dict[int, int] = {}
 
-    def route(self, shop: ShopSettings | None, channel: str, now: datetime) -> tuple[RouteFacts, int | None]:
+    def route(self, shop: ShopSettings | None, held: Claimed, now: datetime) -> tuple[RouteFacts, int | None]:
         """Facts about the way out, and the account it leads to when there is one."""
         if shop is None:
             return RouteFacts(exists=False, why="the shop is not known"), None
         if shop.sending_paused:
             return RouteFacts(exists=True, paused_until=now + SHOP_PAUSE, why="sending is paused for the shop"), None
-        accounts = self._books.accounts_of(shop.id, channel)
+        accounts = self._books.accounts_of(shop.id, held.channel)
+        if held.only_account is not None:
+            accounts = tuple(account for account in accounts if account.id == held.only_account)
         if not accounts:
             return RouteFacts(exists=False, why="no provider account"), None
         pauses = [self._pause_of(account) for account in accounts]

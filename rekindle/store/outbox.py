@@ -31,6 +31,7 @@ class Claimed(NamedTuple):
     attempts: int
     send_at: datetime
     seed: bytes
+    only_account: int | None = None  #: repeats a key, which means something at this account only
 
 
 class SendRow(NamedTuple):
@@ -134,11 +135,18 @@ class SuppressionRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Later(msgspec.Struct, frozen=True, kw_only=True):
-    """A send that goes back to waiting until ``send_at``."""
+    """A send that waits again until ``send_at``. ``attempts`` and ``account_id`` matter only after `sending`."""
 
     id: UUID
     send_at: datetime
     attempts: int = 0
+    account_id: int | None = None
+
+    @classmethod
+    def of(cls, held: Claimed, send_at: datetime, *, attempts: int | None = None) -> Later:
+        """As it was claimed, but later."""
+        count = held.attempts if attempts is None else attempts
+        return cls(id=held.id, send_at=send_at, attempts=count, account_id=held.only_account)
 
 
 async def due_buckets(link: AsyncConnection, buckets: Sequence[int], now: datetime) -> list[int]:

@@ -68,7 +68,7 @@ def test_the_letter_names_its_send_and_carries_links_that_lead_back_to_it(world:
     letter = email.message_from_bytes(world.provider.started[0].content, policy=email.policy.default)
     assert letter["To"] == "ada@shopper.example"
     assert letter["From"] == "Fernweh <shop@fernweh.example>"
-    assert letter["Message-ID"] == f"<{ada.send_id}@fernweh.example>"
+    assert letter["Message-ID"] == f"<{ada.send_id}@rekindle.example>"
     assert letter["X-Rekindle-Send"] == str(ada.send_id)
     body = letter.get_body(("html",))
     assert body is not None

@@ -27,7 +27,7 @@ WHERE bucket = ANY(%(buckets)s) AND state = 'scheduled';
 -- A recursive loose index scan finds the shops after :after; a shop with little leaves the batch short, the next claim
 -- fills up. The claim is written: a crash leaves `claimed`, which is handed back when the lease ends.
 -- in:    :bucket int, :after bigint, :now timestamptz, :limit int, :lease_until timestamptz
--- out:   id, shop_id, shopper_id, enrolment_id, channel, attempts, send_at, seed      0..n rows
+-- out:   id, shop_id, shopper_id, enrolment_id, channel, attempts, send_at, seed, account_id      0..n rows
 -- locks: outbox rows, SKIP LOCKED      index: outbox_shop_due
 WITH RECURSIVE pending AS (
   (SELECT o.shop_id, o.send_at FROM outbox o
@@ -53,7 +53,7 @@ UPDATE outbox m
 SET state = 'claimed', lease_until = %(lease_until)s
 FROM due
 WHERE m.bucket = %(bucket)s AND m.id = due.id
-RETURNING m.id, m.shop_id, m.shopper_id, m.enrolment_id, m.channel, m.attempts, m.send_at, m.seed;
+RETURNING m.id, m.shop_id, m.shopper_id, m.enrolment_id, m.channel, m.attempts, m.send_at, m.seed, m.account_id;
 
 -- name: send_facts
 -- Everything the decision and the message need, for the claimed sends of one batch. A missing row gives NULLs, and
@@ -216,13 +216,15 @@ WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[])
 RETURNING id;
 
 -- name: try_again_later
--- The provider did not take these now, and certainly has not sent them: :rows is [{"id", "send_at", "attempts"}].
+-- The provider did not take these now, and certainly has not sent them: :rows is [{"id", "send_at", "attempts"}]. They
+-- may go out by any account, except those that repeat the key of one.
 -- in:    :bucket int, :rows jsonb, :held_until timestamptz
 -- out:   id                                   0..n rows
 -- locks: outbox rows      index: outbox_pkey
 UPDATE outbox m
-SET state = 'scheduled', lease_until = NULL, uncertain_at = NULL, send_at = r.send_at, attempts = r.attempts
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (id uuid, send_at timestamptz, attempts smallint)
+SET state = 'scheduled', lease_until = NULL, uncertain_at = NULL, send_at = r.send_at, attempts = r.attempts,
+  account_id = r.account_id
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (id uuid, send_at timestamptz, attempts smallint, account_id bigint)
 WHERE m.bucket = %(bucket)s AND m.id = r.id
   AND (m.state = 'sending' AND m.lease_until = %(held_until)s OR m.state = 'uncertain')
 RETURNING m.id;
