@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from rekindle.engine.batch import Batch, Going, Tally
+from rekindle.engine.batch import PACE, Batch, Going, Pace, Tally
 from rekindle.engine.books import Books
 from rekindle.engine.compose import Composer
 from rekindle.engine.context import Context
@@ -29,12 +29,8 @@ from rekindle.terms.decision import Outcome, Verdict, deny
 from rekindle.terms.reasons import Reason
 from rekindle.terms.send import SendEventKind
 
-#: Held from the claim until `sending` is committed. Long enough for a batch over a slow provider; a crashed worker's
-#: claims come back after it.
-CLAIM_LEASE = timedelta(seconds=90)
 #: A second send to the same shopper waits for the first one of the batch: their caps are asked one after the other.
 NEXT_OF_SHOPPER = timedelta(seconds=15)
-BATCH = 256
 
 
 @dataclass(slots=True)
@@ -61,17 +57,19 @@ class Deliverer:
         books: Books,
         make: MakeProvider,
         *,
-        limit: int = BATCH,
+        pace: Pace = PACE,
     ) -> None:
-        self.line, self.control, self.context, self.books, self.limit = line, control, context, books, limit
+        self.line, self.control, self.context, self.books = line, control, context, books
+        self.pace = pace
         self.routes = Routes(context, books, make)
         self.composer = Composer(context)
-        self.hand_over = HandOver(line, context, self.routes)
+        self.hand_over = HandOver(line, context, self.routes, pace)
         self._after: dict[int, int] = {}  # bucket -> last shop served, so that many shops take turns
 
     def stop(self) -> None:
         """Finish what is being handed over, give back the rest of the batch."""
         self.hand_over.stopping = True
+        self.line.stop_waiting()
 
     async def close(self) -> None:
         """Finish what is open at the providers, record it, let go of the connection."""
@@ -85,14 +83,14 @@ class Deliverer:
         back, and what was handed over is recorded as soon as the database is there again.
         """
         now = self.context.clock.now()
-        batch = Batch(bucket, claimed_until=now + CLAIM_LEASE, facts_at=now)
+        batch = Batch(bucket, claimed_until=now + self.pace.claim_lease, facts_at=now)
         link = await self.line.get()
         claimed = await outbox.claim(
             link,
             bucket=bucket,
             after=self._after.get(bucket, 0),
             now=now,
-            limit=self.limit,
+            limit=self.pace.limit,
             lease_until=batch.claimed_until,
         )
         self._turn(bucket, claimed)
@@ -105,7 +103,7 @@ class Deliverer:
     def _turn(self, bucket: int, claimed: Sequence[Claimed]) -> None:
         """More shops than rows in a batch: go on after the last one served; else begin with the first again."""
         shops = {row.shop_id for row in claimed}
-        self._after[bucket] = max(shops) if len(claimed) >= self.limit and len(shops) == len(claimed) else 0
+        self._after[bucket] = max(shops) if len(claimed) >= self.pace.limit and len(shops) == len(claimed) else 0
 
     async def _one_each(self, link: AsyncConnection, batch: Batch, claimed: Sequence[Claimed]) -> list[Claimed]:
         """The first send of each shopper; the others go back and are decided after it."""

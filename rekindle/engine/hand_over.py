@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from rekindle.engine.batch import Batch, Going, Tally
+from rekindle.engine.batch import Batch, Going, Pace, Tally
 from rekindle.engine.context import Context
 from rekindle.engine.outcome import Replies, record, refused_addresses
 from rekindle.engine.route import Routes
@@ -25,8 +25,6 @@ from rekindle.store import outbox
 from rekindle.store.async_connection import GONE, AsyncConnection, Line
 from rekindle.store.outbox import Later, SuppressionRow
 
-#: Held from `sending` on. A reply that takes longer finds its send `uncertain`, and settles that.
-SENDING_LEASE = timedelta(seconds=120)
 #: A wave does not wait longer than this for its slowest reply; what is still open is recorded when it comes.
 REPLY_S = 5.0
 #: Every connection of an account is busy with such replies: its other sends wait so long.
@@ -54,8 +52,8 @@ class _Late:
 class HandOver:
     """Hands batches over, wave by wave. ``stopping``: the wave under way is finished, the rest given back."""
 
-    def __init__(self, line: Line, context: Context, routes: Routes) -> None:
-        self._line, self._context, self._routes = line, context, routes
+    def __init__(self, line: Line, context: Context, routes: Routes, pace: Pace) -> None:
+        self._line, self._context, self._routes, self._pace = line, context, routes, pace
         self._open: set[Reply] = set()
         self._late: list[_Late] = []
         self.stopping = False
@@ -92,7 +90,7 @@ class HandOver:
         wave, rest = await self._ready(batch, going)
         if not wave:
             return rest
-        held_until = self._now() + SENDING_LEASE
+        held_until = self._now() + self._pace.sending_lease
         try:
             link = await self._line.get()
             sending = await self._mark_sending(link, batch, wave, held_until)
@@ -189,6 +187,9 @@ class HandOver:
                 return tally
             except GONE:
                 await self._line.drop()
+                if self._line.has_given_up:
+                    log.exception("replies_not_recorded", extra={"facts": {"count": len(replies.answers)}})
+                    raise  # their leases end in doubt, and a person is shown them
 
     async def _suppress_elsewhere(self, replies: Replies) -> None:
         """Addresses that do not exist, also in the buckets where they are looked up."""

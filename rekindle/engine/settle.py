@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from rekindle.engine.batch import PACE, Pace
 from rekindle.engine.compose import message_id
 from rekindle.engine.context import Context
-from rekindle.engine.hand_over import SENDING_LEASE
 from rekindle.engine.route import Routes
 from rekindle.lib.ids import timed_id
 from rekindle.providers.base import EmailProvider
@@ -27,9 +27,6 @@ from rekindle.store.settle import Doubt, EndedCall
 from rekindle.terms.reasons import Reason
 from rekindle.terms.send import SendEventKind
 
-#: Longer than any provider may still be at work on what it was given before the doubt began: the ten minutes that
-#: RFC 5321 4.5.3.2.6 grants the final dot, and some for its own queue. Measured: a look-up without it doubled 3 %.
-SETTLE_TIME = timedelta(minutes=11)
 #: A provider that does not know yet is asked again after this.
 ASK_AGAIN = timedelta(minutes=5)
 BATCH = 500
@@ -48,10 +45,10 @@ class Settled:
 
 
 class Settler:
-    """Rescues and reconciles. ``settle_time`` may be shorter only where every provider is known to be quicker."""
+    """Rescues and reconciles."""
 
-    def __init__(self, context: Context, routes: Routes, *, settle_time: timedelta = SETTLE_TIME) -> None:
-        self._context, self._routes, self._settle_time = context, routes, settle_time
+    def __init__(self, context: Context, routes: Routes, pace: Pace = PACE) -> None:
+        self._context, self._routes, self._pace = context, routes, pace
         self._asked: dict[object, datetime] = {}  # send -> when its provider was last asked in vain
 
     async def settle(self, link: AsyncConnection, buckets: Sequence[int]) -> Settled:
@@ -59,10 +56,10 @@ class Settler:
         now = self._context.clock.now()
         done = Settled()
         self._asked = {send: at for send, at in self._asked.items() if now - at < ASK_AGAIN}
-        for bucket in await store.buckets_to_settle(link, buckets, now, now - self._settle_time):
+        for bucket in await store.buckets_to_settle(link, buckets, now, now - self._pace.settle_time):
             done.released += await store.release_ended_claims(link, bucket, now, BATCH)
             done.doubted += await self._doubt(link, bucket, now)
-            for doubt in await store.settled_doubts(link, bucket, now - self._settle_time, BATCH):
+            for doubt in await store.settled_doubts(link, bucket, now - self._pace.settle_time, BATCH):
                 await self._clear(link, bucket, doubt, done)
         if done != Settled():
             log.info("settled", extra={"facts": {name: getattr(done, name) for name in done.__slots__}})
@@ -102,7 +99,7 @@ class Settler:
         if can.lookup:
             return await provider.lookup(message_id(self._context, doubt.id))
         if can.idempotency_ttl_s is not None:
-            first_try = doubt.uncertain_at - SENDING_LEASE
+            first_try = doubt.uncertain_at - self._pace.sending_lease
             if self._context.clock.now() - first_try < timedelta(seconds=can.idempotency_ttl_s):
                 return False
         return None

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -18,6 +20,8 @@ AsyncConnection = psycopg.AsyncConnection[TupleRow]
 #: What psycopg raises when the server is away, restarting, or has ended our session.
 GONE = (psycopg.OperationalError, psycopg.InterfaceError)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
+#: A worker that stops still waits so long for a database that is away, to record what it knows.
+_LAST_WAIT_S = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +44,25 @@ class Line:
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn
         self._connection: AsyncConnection | None = None
+        self._until = math.inf
+
+    @property
+    def has_given_up(self) -> bool:
+        return time.monotonic() > self._until
+
+    def stop_waiting(self) -> None:
+        """From now on wait only a little for a server that is away. Safe from another thread."""
+        self._until = time.monotonic() + _LAST_WAIT_S
 
     async def get(self) -> AsyncConnection:
-        """The connection; waits for the server as long as it takes (cancel the task to stop waiting)."""
+        """The connection; waits for the server as long as it takes. After `stop_waiting` raises OperationalError."""
         pause_s = _FIRST_PAUSE_S
         while self._connection is None or self._connection.closed or self._connection.broken:
             try:
                 self._connection = await connect_async(self.dsn)
             except GONE as error:
+                if self.has_given_up:
+                    raise
                 log.warning("database_away", extra={"facts": {"error": type(error).__name__, "pause_s": pause_s}})
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import uvloop
 
-from rekindle.engine.batch import Tally
+from rekindle.engine.batch import PACE, Pace, Tally
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
 from rekindle.engine.deliver import Deliverer
@@ -39,7 +39,7 @@ class World:
     account_id: int
     provider: FakeProvider = field(default_factory=FakeProvider)
     providers: dict[str, EmailProvider] = field(default_factory=dict)
-    limit: int = 256
+    pace: Pace = PACE
 
     def person(self, name: str = "ada", **changes: Any) -> Person:
         """One shopper whose send is due."""
@@ -71,7 +71,7 @@ class World:
 
         async def run() -> T:
             worker = Deliverer(
-                Line(self.dsn), self.connection, self.context, Books.load(self.connection), self.make, limit=self.limit
+                Line(self.dsn), self.connection, self.context, Books.load(self.connection), self.make, pace=self.pace
             )
             try:
                 return await work(worker)
