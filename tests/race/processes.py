@@ -1,0 +1,97 @@
+"""Processes of the race tests: the sink, and delivery workers that may be killed at any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+_ENV = {**os.environ, "REKINDLE_DEBUG": "1", "DJANGO_SETTINGS_MODULE": "rekindle.settings"}
+
+
+class Sink:
+    """The counting sink, in a process of its own."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def stats(self) -> dict[str, Any]:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as link, link.makefile("rwb") as file:
+            file.readline()
+            file.write(b"STATS\r\n")
+            file.flush()
+            stats: dict[str, Any] = json.loads(file.readline())
+            return stats
+
+
+@contextmanager
+def sink(*, late_rate: float = 0.0, late_s: float = 0.0, reply_s: float = 0.0) -> Iterator[Sink]:
+    """A running sink; a share of what it is given it accepts ``late_s`` seconds later, all replies take ``reply_s``."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.race.smtp_sink", "0", str(late_rate), str(late_s), str(reply_s)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert child.stdout is not None
+        yield Sink(int(child.stdout.readline()))
+    finally:
+        child.kill()
+        child.communicate()
+
+
+class Worker:
+    """One delivery worker."""
+
+    def __init__(self, options: dict[str, object]) -> None:
+        self._options = options
+        self.start()
+
+    def start(self) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "tests.race.delivery_worker", json.dumps(self._options)],
+            cwd=ROOT,
+            env=_ENV,
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def kill(self) -> None:
+        """As a crash: no clean-up of any kind."""
+        os.kill(self._child.pid, signal.SIGKILL)
+        self._child.wait()
+
+    def stop(self) -> int:
+        self._child.terminate()
+        return self._child.wait(60)
+
+    @property
+    def is_alive(self) -> bool:
+        return self._child.poll() is None
+
+
+@contextmanager
+def worker(**options: object) -> Iterator[Worker]:
+    running = Worker(options)
+    try:
+        yield running
+    finally:
+        if running.is_alive:
+            running.kill()
+
+
+def until(condition: Any, *, timeout_s: float, what: str) -> None:
+    """Wait for something that other processes do. Raises AssertionError when it does not come."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not come within {timeout_s} s"
+        time.sleep(0.02)

@@ -1,0 +1,150 @@
+"""An opt-out or an order that was acknowledged before a call starts prevents that call. A thousand races each.
+
+Real verbs on several connections against two delivery workers, in one process: instants are compared on one monotonic
+clock. A violation is a call that *started* after the acknowledgement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import pytest
+
+from rekindle.engine.batch import Pace
+from rekindle.engine.context import Context
+from rekindle.engine.delivery_loop import DeliveryLoop
+from rekindle.engine.opt_out import opt_out
+from rekindle.lib.clock import SYSTEM_CLOCK
+from rekindle.providers.base import EmailProvider, Letter, Outcome
+from rekindle.providers.fake import FakeProvider
+from rekindle.store.database import Connection, connect
+from rekindle.store.partitions import ensure_partitions
+from rekindle.terms.send import Channel
+from tests.due_sends import Person, add_account, publish_template, seed
+from tests.factories import make_shop
+
+from .processes import until
+
+RACES, STOPPERS, WORKERS = 1_000, 4, 2
+Stop = Callable[[Connection, Context, Person], None]
+
+
+class Stamping(FakeProvider):
+    """Notes when each call starts; answers a few milliseconds later."""
+
+    def __init__(self, started: dict[str, float]) -> None:
+        super().__init__(width=2, hold=True)
+        self._started = started
+
+    def start(self, letters: Sequence[Letter]) -> list[asyncio.Future[Outcome]]:
+        now = time.perf_counter()
+        for letter in letters:
+            assert letter.recipient not in self._started, "sent twice"
+            self._started[letter.recipient] = now
+        asyncio.get_running_loop().call_later(0.003, self.release)
+        return super().start(letters)
+
+
+def say_no(connection: Connection, context: Context, person: Person) -> None:
+    opt_out(
+        connection,
+        context,
+        person.shop,
+        bucket=person.bucket,
+        shopper_id=person.shopper_id,
+        channels=[Channel.EMAIL],
+        source="race",
+        at=context.clock.now(),
+    )
+
+
+class Frontier:
+    """Whose call comes next? Stops aim there, a few places off by chance, so that every one of them is close."""
+
+    def __init__(self, people: Sequence[Person], started: dict[str, float]) -> None:
+        self._left = sorted(people, key=lambda person: -person.due.total_seconds())
+        self._started, self._lock, self._draw = started, threading.Lock(), random.Random(11)
+
+    def take(self) -> Person | None:
+        with self._lock:
+            waiting = next((n for n, p in enumerate(self._left) if p.to not in self._started), len(self._left))
+            at = min(max(waiting + self._draw.randint(-3, 12), 0), len(self._left) - 1)
+            return self._left.pop(at) if self._left else None
+
+
+def race(dsn: str, spread: int, stop: Stop, number: int = RACES) -> dict[str, int]:
+    """Let ``number`` stops race against the sends they are about."""
+    context = Context(hash_key=b"h" * 32, vault_key=b"v" * 32, public_url="https://rekindle.example")
+    started: dict[str, float] = {}
+    acknowledged: dict[str, float] = {}
+    failures: list[BaseException] = []
+    with connect(dsn) as link:
+        ensure_partitions(link, SYSTEM_CLOCK.now())
+        shop = make_shop(link, spread=spread)
+        version = publish_template(link, shop, SYSTEM_CLOCK.now())
+        add_account(link, shop, kind="stamping")
+        draw = random.Random(7)
+        people = [
+            Person(f"p{n}", shop, template_version_id=version, due=timedelta(seconds=draw.uniform(0, 600)))
+            for n in range(number)
+        ]
+        seed(link, context, people)
+
+        def make(kind: str, options: dict[str, object], secret: bytes) -> EmailProvider:
+            return Stamping(started)
+
+        def stopper() -> None:
+            try:
+                with connect(dsn) as own:
+                    while (person := frontier.take()) is not None:
+                        stop(own, context, person)
+                        acknowledged[person.to] = time.perf_counter()
+            except BaseException as error:
+                failures.append(error)
+
+        frontier = Frontier(people, started)
+        threads = [threading.Thread(target=stopper) for _ in range(STOPPERS)]
+        loops = [DeliveryLoop(dsn, context, name=f"d{n}", make=make, pace=Pace(limit=16)) for n in range(WORKERS)]
+        for one in (*loops, *threads):
+            one.start()
+        for thread in threads:
+            thread.join()
+        until(lambda: link.execute("SELECT count(*) FROM outbox").fetchone() == (0,), timeout_s=60, what="the end")
+        for loop in loops:
+            loop.ask_to_stop()
+        assert all(loop.join(20) for loop in loops)
+        assert failures == []
+        kinds = dict(
+            link.execute(
+                "SELECT CASE WHEN detail ? 'withdrawn' THEN 'withdrawn' WHEN detail ? 'why' THEN 'second_look'"
+                " ELSE kind END, count(DISTINCT send_id) FROM send_events GROUP BY 1"
+            ).fetchall()
+        )
+        ends = link.execute("SELECT send_id FROM send_events WHERE kind IN ('handed_over', 'skipped')").fetchall()
+        assert sorted(row[0] for row in ends) == sorted(person.send_id for person in people), "each ends once"
+    late = [to for to, at in started.items() if to in acknowledged and at > acknowledged[to]]
+    assert len(acknowledged) == number
+    return {
+        "sent": len(started),
+        "violations": len(late),
+        "withdrawn": kinds.get("withdrawn", 0),
+        "second_look": kinds.get("second_look", 0),
+        "decided": kinds.get("skipped", 0),
+    }
+
+
+@pytest.mark.parametrize("spread", [1, 16], ids=["one bucket", "sixteen buckets"])
+def test_no_call_starts_after_an_acknowledged_opt_out(
+    fresh_dsn: str, spread: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = race(fresh_dsn, spread, say_no)
+    with capsys.disabled():
+        print(f"\nopt-out race, spread {spread}: {RACES} races {result}")
+    assert result["violations"] == 0
+    assert 50 < result["sent"] < RACES - 50, "both sides must win some, else nothing raced"
+    assert result["second_look"] > 0, "the second look was never needed: the race was not close"
