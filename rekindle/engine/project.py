@@ -31,6 +31,8 @@ from rekindle.terms.event import EventKind
 from rekindle.terms.reasons import Reason
 from rekindle.terms.shop import ShopSettings
 
+_MAX_HEARD = 20
+
 
 @dataclass(frozen=True, slots=True)
 class LateCart:
@@ -198,7 +200,8 @@ class Projection:
     def _fold(self, draft: CartDraft, p: Placed, owner: Place | None, *, is_told: bool) -> None:
         was_open = draft.state is CartState.OPEN and not draft.is_new
         may_change_hands = is_told and p.event.email is not None and self._is_own_visit(draft, p)
-        apply(draft, p.event, self._shop)
+        if draft.bucket == p.bucket or _is_unheard(draft, p):
+            apply(draft, p.event, self._shop)
         place = Place(draft.bucket, draft.id)
         p.cart = place
         self._folded[draft.id].append(p)
@@ -289,7 +292,8 @@ class Projection:
             if draft is None or any(old in pair for pair in self.carts.taken_over):
                 raise OvertakenError
             for p in self._folded[old.id]:
-                apply(draft, p.event, self._shop)
+                if draft.bucket == p.bucket or _is_unheard(draft, p):
+                    apply(draft, p.event, self._shop)
             owner = _owner(old)
             if owner is not None and old.gained_shopper and draft.shopper_id is None:
                 _give(draft, owner)
@@ -335,6 +339,18 @@ def _was_bought(draft: CartDraft, order: OrderMark) -> bool:
     if draft.is_closed or draft.is_browse or draft.touched_at > order.at:
         return False
     return is_all_bought(draft, order) or (draft.is_begun and holds_bought(draft, order))
+
+
+def _is_unheard(draft: CartDraft, p: Placed) -> bool:
+    """A change of items whose row lies in another bucket may be told again after a crash: the cart remembers it."""
+    if p.event.kind not in (EventKind.PRODUCT_ADDED, EventKind.PRODUCT_REMOVED):
+        return True
+    heard: list[str] = draft.facts.setdefault("heard", [])
+    if p.id.hex in heard:
+        return False
+    heard.append(p.id.hex)
+    del heard[:-_MAX_HEARD]
+    return True
 
 
 def _is_about_person(p: Placed) -> bool:
