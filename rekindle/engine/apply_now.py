@@ -129,7 +129,7 @@ def _opt_out(work: Work, context: Context, shop: ShopSettings, owner: Place | No
 
 def _erase(work: Work, context: Context, shop: ShopSettings, owner: Place | None, event: ShopEvent) -> None:
     if owner is not None:
-        erase(work.connection, context, shop, bucket=owner.bucket, shopper_id=owner.id, at=event.at)
+        erase(work.connection, context, shop, bucket=owner.bucket, shopper_id=owner.id, source=_SOURCE)
     for channel, address in ((Channel.EMAIL, event.email), (Channel.SMS, event.phone)):
         if address is not None:
-            erase_address(work.connection, context, shop, channel=channel, address=address, at=event.at)
+            erase_address(work.connection, context, shop, channel=channel, address=address, source=_SOURCE)

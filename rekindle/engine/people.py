@@ -159,9 +159,9 @@ class People:
                 added = add_contacts(work.connection, bucket, contacts[bucket])
                 if any(c.id not in added and self._is_canonical(bucket, c) for c in contacts[bucket]):
                     self._check_owners(work, bucket, contacts[bucket])
-        for bucket, place, reason, at in self._suppressed:
+        for bucket, address, reason, at in self._suppressed:
             with work.in_bucket(bucket):
-                subject = Subject(self._shop.id, place.channel.value, place.hash)
+                subject = Subject(self._shop.id, address.channel.value, address.hash)
                 suppress(work.connection, bucket, subject, reason=reason, at=at, source="known before")
 
     def write_news(self, work: Work) -> None:

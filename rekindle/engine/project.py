@@ -19,7 +19,7 @@ from rekindle.engine.places import Place, cart_place, mark_place
 from rekindle.engine.routing import Carts, Placed
 from rekindle.engine.transactions import OvertakenError, Work
 from rekindle.engine.visits import Visit, Visits, mark_of, mark_of_facts
-from rekindle.policy.cart_close import OrderMark, close, holds_bought, is_all_bought, latest
+from rekindle.policy.cart_close import OrderMark, close, holds_bought, is_all_bought, is_bought_late, latest
 from rekindle.policy.cart_draft import CartDraft, to_ms
 from rekindle.policy.cart_fold import OF_A_CART, apply
 from rekindle.store.carts import load_carts, write_carts
@@ -41,6 +41,7 @@ class LateCart:
     order_key: str
     cart: Place
     shopper: Place | None
+    matched_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,24 +237,26 @@ class Projection:
 
     def _settle(self, draft: CartDraft, marks: dict[Place, OrderMark]) -> None:
         if draft.is_begun and not draft.is_closed and not draft.is_browse:
-            known = [mark for key in self._keys[draft.id] if (mark := self.visits[key].mark) is not None]
-            mark = latest(known)
-            if mark is not None and self._close_late(draft, mark):
-                return
+            known = {key: mark for key in self._keys[draft.id] if (mark := self.visits[key].mark) is not None}
+            mark = latest(known.values())
+            if mark is not None and is_bought_late(draft, mark):
+                keys = [key for key, one in known.items() if one == mark]
+                if self._close_late(draft, mark, _clue(draft, mark, keys)):
+                    return
         owner = _owner(draft)
         if not draft.gained_shopper or owner is None:
             return
         order = marks.get(owner)
         if order is not None and _was_bought(draft, order):
-            self._close_late(draft, order)
+            self._close_late(draft, order, "email")
         if draft.state is CartState.ABANDONED:
             draft.check_at = draft.abandoned_at  # nobody was known when it was left: to be looked at again
 
-    def _close_late(self, draft: CartDraft, mark: OrderMark) -> bool:
-        if not close(draft, mark, is_recovered=False):
-            return False
-        self.late.append(LateCart(mark.order_key, Place(draft.bucket, draft.id), _owner(draft)))
-        return True
+    def _close_late(self, draft: CartDraft, mark: OrderMark, clue: str) -> bool:
+        is_closed = close(draft, mark, is_recovered=False)
+        if is_closed or draft.facts.get("since_ms") == to_ms(mark.at):  # its run ended with the order, or goes on since
+            self.late.append(LateCart(mark.order_key, Place(draft.bucket, draft.id), _owner(draft), clue))
+        return is_closed
 
     def _marks_of_shoppers(self) -> dict[Place, OrderMark]:
         """Latest orders of shoppers who gained a cart now."""
@@ -278,7 +281,7 @@ class Projection:
         changed = []
         for row in load_visitors(self._work.connection, bucket, list(by_id)):
             mark, draft = mark_of(row), by_id[row.id]
-            if mark is not None and not draft.is_closed and self._close_late(draft, mark):
+            if mark is not None and not draft.is_closed and self._close_late(draft, mark, "cart"):
                 changed.append(draft)
         if write_carts(self._work.connection, bucket, changed):
             raise OvertakenError
@@ -351,6 +354,14 @@ def _is_unheard(draft: CartDraft, p: Placed) -> bool:
     heard.append(p.id.hex)
     del heard[:-_MAX_HEARD]
     return True
+
+
+def _clue(draft: CartDraft, mark: OrderMark, keys: Sequence[str]) -> str:
+    """Over what the order and its cart met: the same names as when the cart is there first."""
+    if mark.cart_key == draft.cart_key:
+        return "cart"
+    kinds = {key[0] for key in keys}
+    return "checkout" if "k" in kinds else "visitor" if "a" in kinds else "customer"
 
 
 def _is_about_person(p: Placed) -> bool:

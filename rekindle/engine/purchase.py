@@ -17,15 +17,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
-from rekindle.engine.attribute import attribute
+from rekindle.engine.attribute import attribute, shoppers_of
 from rekindle.engine.buyer import Buyer, find_buyers
 from rekindle.engine.context import Context
 from rekindle.engine.places import Place, home_of, keys_of, lonely_bucket, order_place
 from rekindle.engine.project import LateCart
 from rekindle.engine.routing import Placed
 from rekindle.engine.transactions import Work
+from rekindle.engine.visits import facts_of_mark
 from rekindle.engine.withdraw import withdraw_after_order
 from rekindle.lib.ids import timed_id
 from rekindle.policy.cart_close import OrderMark, close, close_visit, holds_bought, is_all_bought, is_of
@@ -40,7 +43,9 @@ from rekindle.terms.event import ShopEvent
 from rekindle.terms.reasons import Reason
 from rekindle.terms.shop import ShopSettings
 
+_MAX_MATCHED = 20
 _MAX_NOTED = 100  #: orders remembered on a shopper, the latest
+_Stored = TypeVar("_Stored", CartDraft, OrderDraft)
 
 
 def apply_order(connection: Connection, context: Context, shop: ShopSettings, event: ShopEvent) -> None:
@@ -66,12 +71,13 @@ def apply_orders(work: Work, context: Context, shop: ShopSettings, batch: Sequen
     _note_all(work, list(orders.values()))
     for bucket, drafts in sorted(_by_bucket(orders.values()).items()):
         with work.in_bucket(bucket):
-            write_orders(work.connection, bucket, drafts)
-            for draft in drafts:
-                attribute(work.connection, context, shop, draft)
+            known = drafts if work.is_one else _with_matches(work, bucket, drafts)
+            write_orders(work.connection, bucket, known)
+            for draft in known:
+                attribute(work.connection, shop, draft, shoppers_of(draft))
 
 
-def link_late_carts(work: Work, context: Context, shop: ShopSettings, late: Iterable[LateCart]) -> None:
+def link_late_carts(work: Work, shop: ShopSettings, late: Iterable[LateCart]) -> None:
     """Tell orders of carts that turned up after them."""
     for one in sorted(late, key=lambda one: one.order_key):
         place = order_place(shop, one.order_key)
@@ -83,8 +89,9 @@ def link_late_carts(work: Work, context: Context, shop: ShopSettings, late: Iter
             draft.matched_by = one.matched_by
             if draft.shopper_id is None and one.shopper is not None:
                 draft.shopper_bucket, draft.shopper_id = one.shopper
+                _match(draft, [one.shopper])
             write_orders(work.connection, place.bucket, [draft])
-            attribute(work.connection, context, shop, draft)
+            attribute(work.connection, shop, draft, shoppers_of(draft))
 
 
 class _Purchase:
@@ -109,7 +116,7 @@ class _Purchase:
         for bucket, ids in sorted(self._buyer.shoppers_by_bucket().items()):
             with self._work.in_bucket(bucket):
                 held = hold_shoppers(self._work.connection, bucket, sorted(ids))
-                note = {"_order": self._buyer.note(self._mark)}
+                note = {"_order": facts_of_mark(self._mark)}
                 newer = [row.id for row in held.values() if _is_news(row.traits.get("_order"), self._mark)]
                 notes = [OrderNote(id=one, last_order_at=self._mark.at, notes=note) for one in newer]
                 note_orders(self._work.connection, bucket, notes)
@@ -184,6 +191,15 @@ class _Purchase:
             primary = Place(own.shopper_bucket, own.shopper_id)
         if order.shopper_id is None and primary is not None:
             order.shopper_bucket, order.shopper_id = primary
+        _match(order, [*self._buyer.shoppers, *([primary] if primary is not None else [])])
+
+
+def _match(order: OrderDraft, shoppers: Iterable[Place]) -> None:
+    """Remember everybody whom the order was matched with: any of them may have followed a link to it."""
+    known = {(one["bucket"], one["id"]) for one in order.facts.get("shoppers", ())}
+    known |= {(place.bucket, str(place.id)) for place in shoppers}
+    if known:
+        order.facts["shoppers"] = [{"bucket": bucket, "id": one} for bucket, one in sorted(known)][:_MAX_MATCHED]
 
 
 def _fold(work: Work, shop: ShopSettings, placed: Sequence[Placed]) -> dict[Place, OrderDraft]:
@@ -203,6 +219,19 @@ def _fold(work: Work, shop: ShopSettings, placed: Sequence[Placed]) -> dict[Plac
             write_orders(work.connection, bucket, drafts.values())
         orders.update({Place(bucket, order_id): draft for order_id, draft in drafts.items()})
     return orders
+
+
+def _with_matches(work: Work, bucket: int, drafts: Sequence[OrderDraft]) -> list[OrderDraft]:
+    """The orders as they are by now, with the cart and shopper that were found: their first transaction has ended."""
+    fresh = lock_orders(work.connection, bucket, sorted(draft.id for draft in drafts))
+    for draft in drafts:
+        now = fresh[draft.id]
+        if now.cart_id is None:
+            now.cart_bucket, now.cart_id, now.matched_by = draft.cart_bucket, draft.cart_id, draft.matched_by
+        if now.shopper_id is None:
+            now.shopper_bucket, now.shopper_id = draft.shopper_bucket, draft.shopper_id
+        _match(now, shoppers_of(draft))
+    return list(fresh.values())
 
 
 def _note_all(work: Work, orders: Sequence[OrderDraft]) -> None:
@@ -233,9 +262,7 @@ def _count(shopper_id: UUID, known: dict[str, list[int]], orders: Sequence[Order
         count_change += after[0] - before[0]
         spent_change += after[1] - before[1]
     latest = dict(list(counted.items())[-_MAX_NOTED:])
-    return OrderNote(
-        id=shopper_id, count_change=count_change, spent_change=spent_change, notes={"_orders": latest}
-    )
+    return OrderNote(id=shopper_id, count_change=count_change, spent_change=spent_change, notes={"_orders": latest})
 
 
 def _mark(order: OrderDraft) -> OrderMark:
@@ -248,7 +275,7 @@ def _mark(order: OrderDraft) -> OrderMark:
 
 
 def _is_news(noted: dict[str, str] | None, mark: OrderMark) -> bool:
-    return noted is None or noted["at"] <= mark.at.isoformat()
+    return noted is None or datetime.fromisoformat(noted["at"]) <= mark.at
 
 
 def _place(shop: ShopSettings, p: Placed) -> Place:
@@ -256,8 +283,8 @@ def _place(shop: ShopSettings, p: Placed) -> Place:
     return order_place(shop, p.event.order.order_key)
 
 
-def _by_bucket[T: (CartDraft, OrderDraft)](things: Iterable[T]) -> dict[int, list[T]]:
-    found: dict[int, list[T]] = defaultdict(list)
+def _by_bucket(things: Iterable[_Stored]) -> dict[int, list[_Stored]]:
+    found: dict[int, list[_Stored]] = defaultdict(list)
     for thing in things:
         found[thing.bucket].append(thing)
     return found
