@@ -27,6 +27,8 @@ from rekindle.store.visitors import VisitorNews, VisitorRow, load_visitors, upse
 from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
 
+#: What an order is matched over, nearest first; stored as `orders.matched_by`.
+CLUES = ("cart", "checkout", "visitor", "customer", "email", "phone")
 _CLUE_OF = {"k": "checkout", "a": "visitor", "u": "customer"}
 
 
@@ -46,6 +48,7 @@ class Buyer:
     """The buyer of one order. ``clues``: nearest first; ``shoppers``: the one the order is counted for first."""
 
     clues: list[Clue]
+    told_by: str = "customer"  #: over what the shopper's further carts are found: an address, or the account
     shoppers: list[Place] = field(default_factory=list)
     others: list[Place] = field(default_factory=list)  # carts of the person that no clue leads to, and visits
 
@@ -131,6 +134,8 @@ class _Search:
 
     def buyer_of(self, p: Placed) -> Buyer:
         buyer = Buyer(clues=[Clue("cart", is_named=True)])
+        if p.event.email is not None or p.event.phone is not None:
+            buyer.told_by = "email" if p.event.email is not None else "phone"
         if p.event.cart_key is not None:
             buyer.clues[0].carts.append(cart_place(self._shop, p.event.cart_key))
         for place in self._addresses(p):
@@ -153,7 +158,7 @@ class _Search:
         """The living carts of everybody found: what the addresses lead to is a clue, the rest may go with the order."""
         carts = self._carts_of({place for buyer in buyers for place in buyer.shoppers})
         for buyer in buyers:
-            clue = Clue("email", is_near=False)
+            clue = Clue(buyer.told_by, is_near=False)
             for shopper in buyer.shoppers:
                 for place in carts.get(shopper, ()):
                     _add(clue.carts, place)

@@ -117,7 +117,10 @@ class Projection:
                 self._settle(draft, marks)
 
     def carts_by_bucket(self) -> dict[int, list[CartDraft]]:
+        """The changed carts, and the buckets from which a cart goes away."""
         by_bucket: dict[int, list[CartDraft]] = defaultdict(list)
+        for own, _ in self.carts.taken_over:
+            by_bucket.setdefault(own.bucket, [])
         for draft in self.carts.all():
             if draft.is_changed:
                 by_bucket[draft.bucket].append(draft)
@@ -236,6 +239,8 @@ class Projection:
     # --- what follows
 
     def _settle(self, draft: CartDraft, marks: dict[Place, OrderMark]) -> None:
+        if draft.order_key is not None:
+            self._note_nearer(draft)
         if draft.is_begun and not draft.is_closed and not draft.is_browse:
             known = {key: mark for key in self._keys[draft.id] if (mark := self.visits[key].mark) is not None}
             mark = latest(known.values())
@@ -248,7 +253,7 @@ class Projection:
             return
         order = marks.get(owner)
         if order is not None and _was_bought(draft, order):
-            self._close_late(draft, order, "email")
+            self._close_late(draft, order, "cart" if order.cart_key == draft.cart_key else "email")
         if draft.state is CartState.ABANDONED:
             draft.check_at = draft.abandoned_at  # nobody was known when it was left: to be looked at again
 
@@ -257,6 +262,12 @@ class Projection:
         if is_closed or draft.facts.get("since_ms") == to_ms(mark.at):  # its run ended with the order, or goes on since
             self.late.append(LateCart(mark.order_key, Place(draft.bucket, draft.id), _owner(draft), clue))
         return is_closed
+
+    def _note_nearer(self, draft: CartDraft) -> None:
+        """A bought cart whose checkout only turns up now: the order was of that checkout all along."""
+        marks = [self.visits[key].mark for key in self._keys[draft.id] if key[0] == "k"]
+        if any(mark is not None and mark.order_key == draft.order_key for mark in marks):
+            self.late.append(LateCart(str(draft.order_key), Place(draft.bucket, draft.id), _owner(draft), "checkout"))
 
     def _marks_of_shoppers(self) -> dict[Place, OrderMark]:
         """Latest orders of shoppers who gained a cart now."""

@@ -22,7 +22,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from rekindle.engine.attribute import attribute, shoppers_of
-from rekindle.engine.buyer import Buyer, find_buyers
+from rekindle.engine.buyer import CLUES, Buyer, find_buyers
 from rekindle.engine.context import Context
 from rekindle.engine.places import Place, home_of, keys_of, lonely_bucket, order_place
 from rekindle.engine.project import LateCart
@@ -83,7 +83,7 @@ def link_late_carts(work: Work, shop: ShopSettings, late: Iterable[LateCart]) ->
         place = order_place(shop, one.order_key)
         with work.in_bucket(place.bucket):
             draft = lock_orders(work.connection, place.bucket, [place.id]).get(place.id)
-            if draft is None or draft.cart_id is not None:
+            if draft is None or not _is_nearer(draft, one):
                 continue
             draft.cart_bucket, draft.cart_id = one.cart
             draft.matched_by = one.matched_by
@@ -192,6 +192,13 @@ class _Purchase:
         if order.shopper_id is None and primary is not None:
             order.shopper_bucket, order.shopper_id = primary
         _match(order, [*self._buyer.shoppers, *([primary] if primary is not None else [])])
+
+
+def _is_nearer(order: OrderDraft, late: LateCart) -> bool:
+    """Whether a cart that turned up is the order's first, or its own over a nearer clue."""
+    if order.cart_id is None:
+        return True
+    return order.cart_id == late.cart.id and CLUES.index(late.matched_by) < CLUES.index(order.matched_by)
 
 
 def _match(order: OrderDraft, shoppers: Iterable[Place]) -> None:
