@@ -5,7 +5,7 @@ Threads for the stages that wait for the database, one event loop for delivery. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rekindle.engine.abandon import abandon
 from rekindle.engine.advance import advance
@@ -18,6 +18,8 @@ from rekindle.store import work
 from rekindle.store.database import Connection
 from rekindle.store.partitions import ensure_partitions
 
+#: One batch of one bucket; returns how much was done.
+Work = Callable[[Connection, Books, int], int]
 #: How long a stopping loop may take for its batch.
 STOP_S = 8.0
 
@@ -38,17 +40,18 @@ def stop_loops(loops: Sequence[Loop]) -> bool:
     """Ask all to stop and wait for them; whether all did."""
     for loop in loops:
         loop.ask_to_stop()
-    return all([loop.join(STOP_S) for loop in loops])
+    stopped = [loop.join(STOP_S) for loop in loops]
+    return all(stopped)
 
 
-def _abandon(context: Context):  # type: ignore[no-untyped-def]
+def _abandon(context: Context) -> Work:
     def turn(connection: Connection, books: Books, bucket: int) -> int:
         return abandon(connection, context, books, bucket).examined
 
     return turn
 
 
-def _advance(context: Context):  # type: ignore[no-untyped-def]
+def _advance(context: Context) -> Work:
     def turn(connection: Connection, books: Books, bucket: int) -> int:
         return advance(connection, context, books, bucket)
 
