@@ -24,8 +24,8 @@ PRODUCTS = [
     ("bag", "Down sleeping bag -2 °C", 28900), ("stove", "Gas stove, foldable", 5490), ("knife", "Pocket knife, beech", 3900),
     ("poles", "Carbon poles", 11900), ("hat", "Felt hat Allgäu", 4900), ("map", "Map set: the Alps", 3450),
 ]  # fmt: skip
-FIRST = "Ada Jonas Mira Theo Leyla Emil Nora Piotr Ines Karim Sofie Luca Hanna Milan Clara Oskar Yuki Rosa Anton Freya".split()  # noqa: SIM905
-LAST = "Winter Okafor Brandt Rossi Novak Haddad Lindqvist Moreau Petrov Sato Keller Duarte Schulz Byrne Vogel".split()  # noqa: SIM905
+FIRST = "Ada Jonas Mira Theo Leyla Emil Nora Piotr Ines Karim Sofie Luca Hanna Milan Clara Oskar Yuki Rosa Anton Freya".split()
+LAST = "Winter Okafor Brandt Rossi Novak Haddad Lindqvist Moreau Petrov Sato Keller Duarte Schulz Byrne Vogel".split()
 STEPS = (("reminder-1", 4), ("reminder-2", 24), ("reminder-3", 72))
 
 
