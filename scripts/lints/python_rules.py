@@ -26,13 +26,6 @@ _CLOCK = {
     ("time", "time"),
     ("timezone", "now"),
 }
-    ("datetime", "now"),
-    ("datetime", "utcnow"),
-    ("datetime", "today"),
-    ("date", "today"),
-    ("time", "time"),
-    ("timezone", "now"),
-}
 _NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "service", "services", "common", "misc"}
 _SKIP = re.compile(r"# lint-skip: ([a-z-]+) \(.{5,}\)")
 _SHARDED_MODELS = set(

@@ -74,8 +74,8 @@ def test_a_bomb_is_not_unpacked() -> None:
     ("raw", "encoding"),
     [
         (b"nonsense", "gzip"),
-        (gzip.compress(b"{}")[:-4], "gzip"),
-        (gzip.compress(b"") * 20_000, "gzip"),
+        (gzip.compress(b"{}", mtime=0)[:-4], "gzip"),
+        (gzip.compress(b"", mtime=0) * 20_000, "gzip"),
         (b"", "gzip"),
         ('{"a":"ä"}'.encode("latin-1"), ""),
         ('{"a":1}'.encode("utf-16"), ""),
