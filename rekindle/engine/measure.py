@@ -17,10 +17,12 @@ from rekindle.stats.recommendation import CART_WEIGHT, ORDER_WEIGHT, VIEW_WEIGHT
 from rekindle.store import measure as store
 from rekindle.store.buckets import base_bucket, buckets_of
 from rekindle.store.database import Connection
-from rekindle.store.measure import CountedProduct
+from rekindle.store.measure import CountedProduct, Hours
 from rekindle.store.shops import all_shops
 from rekindle.terms.shop import ShopSettings
 
+#: A shop in which nothing was noted for this long has no new sums.
+NEWS = timedelta(minutes=2)
 #: How far back each of the three jobs counts again.
 RECENT = timedelta(hours=2)
 LATE = timedelta(days=3)
@@ -35,18 +37,26 @@ _Named = tuple[UUID, CountedProduct]
 
 
 def measure_recent(connection: Connection, context: Context) -> int:
-    """Count the last two hours of every shop again; returns the number of shops."""
-    return _measure_all(connection, context, RECENT)
+    """Count the last two hours of the shops in which something happens again; returns the number of shops.
+
+    To be called more often than `NEWS` is long.
+    """
+    shops, now = all_shops(connection), context.clock.now()
+    buckets = sorted({bucket for shop in shops for bucket in buckets_of(shop)})
+    busy = store.shops_with_news(connection, buckets, now - NEWS)
+    return _measure(connection, [shop for shop in shops if shop.id in busy], now - RECENT, now)
 
 
 def measure_late(connection: Connection, context: Context) -> int:
     """Count the last three days of every shop again."""
-    return _measure_all(connection, context, LATE)
+    now = context.clock.now()
+    return _measure(connection, all_shops(connection), now - LATE, now)
 
 
 def measure_deep(connection: Connection, context: Context) -> int:
-    """Count the last five weeks of every shop again, an hour at a time towards now."""
-    return _measure_all(connection, context, DEEP)
+    """Count the last five weeks of every shop again."""
+    now = context.clock.now()
+    return _measure(connection, all_shops(connection), now - DEEP, now)
 
 
 def measure_shop(connection: Connection, shop: ShopSettings, since: datetime, until: datetime) -> int:
@@ -59,8 +69,9 @@ def measure_shop(connection: Connection, shop: ShopSettings, since: datetime, un
     while start < end:
         stop = min(start + timedelta(days=1), end)
         with connection.transaction():
-            sums = store.count_hours(connection, shop.id, buckets, start, stop)
-            store.replace_sums(connection, base, shop.id, sums, start, stop)
+            hours = Hours(base, shop.id, start, stop)
+            sums = store.count_hours(connection, hours, buckets)
+            store.replace_sums(connection, hours, sums)
         written += len(sums)
         start = stop
     return written
@@ -84,15 +95,15 @@ def count_products_of(connection: Connection, shop: ShopSettings, now: datetime)
         named = [(natural_id("product", shop.id, product.product_key), product) for product in products]
         for chunk in _chunks(sorted(named, key=lambda one: one[0])):
             store.put_products(connection, base, shop.id, chunk)
-        store.forget_unseen_products(connection, base, shop.id, since)
+        store.forget_uncounted_products(connection, base, shop.id)
         store.replace_pairs(connection, base, shop.id, MOST_OTHERS)
+        store.end_counting(connection)
     return len(products)
 
 
-def _measure_all(connection: Connection, context: Context, back: timedelta) -> int:
-    shops, now = all_shops(connection), context.clock.now()
+def _measure(connection: Connection, shops: Sequence[ShopSettings], since: datetime, until: datetime) -> int:
     for shop in shops:
-        measure_shop(connection, shop, now - back, now)
+        measure_shop(connection, shop, since, until)
     return len(shops)
 
 

@@ -46,6 +46,15 @@ class HourlySum(NamedTuple):
     total_sq: Decimal
 
 
+class Hours(NamedTuple):
+    """Hours of a shop, [since, until), both on the hour; ``bucket``: its base bucket, in which sums lie."""
+
+    bucket: int
+    shop_id: int
+    since: datetime
+    until: datetime
+
+
 class Sums(NamedTuple):
     """The same over a longer time."""
 
@@ -63,17 +72,19 @@ class CountedProduct(NamedTuple):
     item: dict[str, Any] | None
 
 
-def count_hours(
-    connection: Connection, shop_id: int, buckets: Sequence[int], since: datetime, until: datetime
-) -> list[HourlySum]:
-    """Count every metric from its source for the hours of [since, until); both full hours."""
+def shops_with_news(connection: Connection, buckets: Sequence[int], since: datetime) -> set[int]:
+    """Shops about which something was written down since an instant, by its own time."""
+    parameters = {"buckets": array_literal(buckets), "since_id": floor_id(since)}
+    return {row[0] for row in connection.execute(sql("shops_with_news"), parameters)}
+
+
+def count_hours(connection: Connection, hours: Hours, buckets: Sequence[int]) -> list[HourlySum]:
+    """Count every metric of a shop from its source, over all its buckets."""
     every = {
         "buckets": array_literal(buckets),
-        "shop_id": shop_id,
-        "since": since,
-        "until": until,
-        "since_id": floor_id(since),
-        "until_id": floor_id(until),
+        "since_id": floor_id(hours.since),
+        "until_id": floor_id(hours.until),
+        **hours._asdict(),
     }
     found = []
     for metric, (statement, more) in METRICS.items():
@@ -83,22 +94,19 @@ def count_hours(
     return found
 
 
-def replace_sums(
-    connection: Connection, bucket: int, shop_id: int, sums: Sequence[HourlySum], since: datetime, until: datetime
-) -> None:
+def replace_sums(connection: Connection, hours: Hours, sums: Sequence[HourlySum]) -> None:
     """Make the stored sums of these hours equal to the counted ones; rows that are equal already are not touched."""
     body = msgspec.json.encode([row._asdict() for row in sums]).decode()
-    where = {"bucket": bucket, "shop_id": shop_id, "rows": body}
+    where = {"bucket": hours.bucket, "shop_id": hours.shop_id, "rows": body}
     connection.execute(sql("put_rollups"), where)
-    connection.execute(sql("drop_other_rollups"), {**where, "metrics": list(METRICS), "since": since, "until": until})
+    within = {"metrics": list(METRICS), "since": hours.since, "until": hours.until}
+    connection.execute(sql("drop_other_rollups"), {**where, **within})
 
 
-def sum_of(
-    connection: Connection, bucket: int, shop_id: int, metric: str, since: datetime, until: datetime
-) -> dict[str, Sums]:
-    """What a metric adds up to over the full hours of [since, until), by label."""
-    parameters = {"bucket": bucket, "shop_id": shop_id, "metric": metric, "since": since, "until": until}
-    return {row[0]: Sums(*row[1:]) for row in connection.execute(sql("sum_rollups"), parameters)}
+def sum_of(connection: Connection, hours: Hours, metric: str) -> dict[str, Sums]:
+    """What a metric adds up to over these hours, by label."""
+    rows = connection.execute(sql("sum_rollups"), {**hours._asdict(), "metric": metric})
+    return {row[0]: Sums(*row[1:]) for row in rows}
 
 
 def count_members(
@@ -110,7 +118,7 @@ def count_members(
 ) -> None:
     """Fill the transaction's counting table; ``weights``: of an order, a cart and a visit."""
     order, cart, view = weights
-    connection.execute(sql("make_counting_tables"))
+    connection.execute(sql("make_counting_table"))
     connection.execute(
         sql("count_members"),
         {
@@ -137,14 +145,20 @@ def put_products(
     connection.execute(sql("put_products"), {"bucket": bucket, "shop_id": shop_id, "rows": body})
 
 
-def forget_unseen_products(connection: Connection, bucket: int, shop_id: int, since: datetime) -> None:
-    connection.execute(sql("forget_unseen_products"), {"bucket": bucket, "shop_id": shop_id, "since": since})
+def forget_uncounted_products(connection: Connection, bucket: int, shop_id: int) -> None:
+    """What lies in no basket any more is no longer popular."""
+    connection.execute(sql("forget_uncounted_products"), {"bucket": bucket, "shop_id": shop_id})
 
 
 def replace_pairs(connection: Connection, bucket: int, shop_id: int, most: int) -> None:
-    """Write the pairs of the counted baskets in place of the stored ones."""
+    """Write the pairs of the counted baskets in place of the stored ones; of each product the ``most`` frequent."""
     connection.execute(sql("clear_pairs"), {"bucket": bucket, "shop_id": shop_id})
     connection.execute(sql("put_pairs"), {"bucket": bucket, "shop_id": shop_id, "most": most})
+
+
+def end_counting(connection: Connection) -> None:
+    """Throw the counting table away."""
+    connection.execute(sql("drop_counting_table"))
 
 
 def _asked(text: LiteralString, values: Mapping[str, object]) -> dict[str, object]:

@@ -1,5 +1,17 @@
 -- Hourly sums of a shop, each counted from its source, and which products go together. Sums lie in the base bucket.
 
+-- name: shops_with_news
+-- Which shops had an event, a verdict or something about a send lately?
+-- in:    :buckets int[], :since_id uuid
+-- out:   shop_id      0..n rows
+-- locks: none      index: primary keys, pruned to the newest days
+-- scope: fanout (one sweep over all buckets instead of a count for each quiet shop)
+SELECT shop_id FROM events WHERE bucket = ANY(%(buckets)s::int[]) AND id >= %(since_id)s
+UNION
+SELECT shop_id FROM decisions WHERE bucket = ANY(%(buckets)s::int[]) AND id >= %(since_id)s
+UNION
+SELECT shop_id FROM send_events WHERE bucket = ANY(%(buckets)s::int[]) AND id >= %(since_id)s;
+
 -- name: carts_detected_by_hour
 -- Carts and visits by the hour in which they began.
 -- in:    :buckets int[], :shop_id bigint, :since timestamptz, :until timestamptz
@@ -127,8 +139,8 @@ WHERE bucket = %(bucket)s AND shop_id = %(shop_id)s AND metric = %(metric)s AND 
 GROUP BY label
 ORDER BY label;
 
--- name: make_counting_tables
--- Room for one shop's counting; gone with the transaction.
+-- name: make_counting_table
+-- Room for one shop's counting; gone with the transaction, if drop_counting_table does not come first.
 -- in:    nothing
 -- out:   nothing
 -- locks: none      index: none
@@ -165,7 +177,8 @@ WHERE m.product_key <> ''
 GROUP BY m.bucket, m.id, m.product_key;
 
 -- name: put_products
--- Products as last seen in a basket, with their weighted number of baskets.
+-- Products of the counted baskets with how popular they are. The catalogue knows from events how they look; what a
+-- basket says counts where that is older or nothing.
 -- in:    :bucket int, :shop_id bigint, :rows jsonb
 -- out:   nothing
 -- locks: products rows      index: products_pkey
@@ -176,22 +189,26 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS t (
   id uuid, product_key text, title text, url text, image_url text, unit_cents bigint, currency text, category text,
   popularity float8, seen_at timestamptz)
 ON CONFLICT (bucket, id) DO UPDATE
-SET title = CASE WHEN excluded.title <> '' THEN excluded.title ELSE p.title END,
-  url = CASE WHEN excluded.url <> '' THEN excluded.url ELSE p.url END,
-  image_url = CASE WHEN excluded.image_url <> '' THEN excluded.image_url ELSE p.image_url END,
-  unit_cents = coalesce(excluded.unit_cents, p.unit_cents), currency = coalesce(excluded.currency, p.currency),
-  category = CASE WHEN excluded.category <> '' THEN excluded.category ELSE p.category END,
-  popularity = excluded.popularity, seen_at = excluded.seen_at
-WHERE (p.title, p.url, p.image_url, p.unit_cents, p.category, p.popularity, p.seen_at) IS DISTINCT FROM
-  (excluded.title, excluded.url, excluded.image_url, excluded.unit_cents, excluded.category, excluded.popularity, excluded.seen_at);
+SET title = CASE WHEN excluded.title <> '' AND excluded.seen_at >= p.seen_at OR p.title = '' THEN excluded.title ELSE p.title END,
+  url = CASE WHEN excluded.url <> '' AND excluded.seen_at >= p.seen_at OR p.url = '' THEN excluded.url ELSE p.url END,
+  image_url = CASE WHEN excluded.image_url <> '' AND excluded.seen_at >= p.seen_at OR p.image_url = ''
+    THEN excluded.image_url ELSE p.image_url END,
+  unit_cents = CASE WHEN excluded.unit_cents IS NOT NULL AND excluded.seen_at >= p.seen_at OR p.unit_cents IS NULL
+    THEN excluded.unit_cents ELSE p.unit_cents END,
+  currency = CASE WHEN excluded.unit_cents IS NOT NULL AND excluded.seen_at >= p.seen_at OR p.unit_cents IS NULL
+    THEN excluded.currency ELSE p.currency END,
+  popularity = excluded.popularity, seen_at = greatest(p.seen_at, excluded.seen_at)
+WHERE p.popularity <> excluded.popularity OR p.seen_at < excluded.seen_at OR p.title = '' AND excluded.title <> '';
 
--- name: forget_unseen_products
--- Products that were in no basket of the counted time are no longer popular.
--- in:    :bucket int, :shop_id bigint, :since timestamptz
+-- name: forget_uncounted_products
+-- Products that lay in no counted basket are no longer popular.
+-- in:    :bucket int, :shop_id bigint
 -- out:   nothing
+-- temp: counted_members (basket_bucket int, basket uuid, product_key text, weight float8, at timestamptz, item jsonb)
 -- locks: products rows      index: none (one scan of a shop's catalogue)
-UPDATE products SET popularity = 0
-WHERE bucket = %(bucket)s AND shop_id = %(shop_id)s AND seen_at < %(since)s AND popularity <> 0;
+UPDATE products p SET popularity = 0
+WHERE p.bucket = %(bucket)s AND p.shop_id = %(shop_id)s AND p.popularity <> 0
+  AND NOT EXISTS (SELECT 1 FROM counted_members m WHERE m.product_key = p.product_key);
 
 -- name: counted_products
 -- The products of the counted baskets: how popular, and how they looked last.
@@ -229,3 +246,10 @@ FROM (
   GROUP BY a.product_key, b.product_key
 ) r
 WHERE r.place <= %(most)s;
+
+-- name: drop_counting_table
+-- One shop is counted, the next may come.
+-- in:    nothing
+-- out:   nothing
+-- locks: none      index: none
+DROP TABLE counted_members;
