@@ -128,7 +128,7 @@ class Search:
         """Leave a note for named carts that are not known, and wait for whoever is adding them right now."""
         named = {cart_place(self._shop, p.event.cart_key): (p, mark) for p, mark in purchases if p.event.cart_key}
         for bucket, ids in sorted(by_bucket(named).items()):
-            known = load_carts(self._work.connection, bucket, sorted(ids))
+            known = {draft.id for draft in load_carts(self._work.connection, bucket, sorted(ids))}
             unknown = [
                 (place, *named[place]) for place in sorted(named) if place.bucket == bucket and place.id not in known
             ]

@@ -127,7 +127,7 @@ class _Erasure(NamedTuple):
         for bucket in sorted({*rows, *(place.bucket for place in own)}):
             with self.work.in_bucket(bucket):
                 held = lock_carts(self.work.connection, bucket, sorted(rows[bucket]))
-                store.blank_carts(self.work.connection, bucket, list(held))
+                store.blank_carts(self.work.connection, bucket, [draft.id for draft in held])
                 store.blank_events(self.work.connection, bucket, told)
 
     def _drop_visitors(self, keys: Iterable[str]) -> None:

@@ -15,20 +15,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
-from uuid import UUID
 
 import psycopg
 
 from rekindle.engine.apply_now import apply_now, record_consents
 from rekindle.engine.catalogue import notice_products
 from rekindle.engine.context import Context
-from rekindle.engine.places import home_of, keys_of, lonely_bucket
+from rekindle.engine.patience import with_patience
 from rekindle.engine.project import Projection
 from rekindle.engine.purchase import link_late_carts
-from rekindle.engine.routing import Placed
+from rekindle.engine.routing import Placed, event_id_of, placed
 from rekindle.engine.transactions import OvertakenError, Work
 from rekindle.engine.withdraw import withdraw_for_carts
-from rekindle.lib.ids import timed_id
 from rekindle.store.database import Connection
 from rekindle.store.ingest import EventRow, copy_events, known_events
 from rekindle.terms.event import BEFORE_THE_ANSWER, ShopEvent
@@ -57,16 +55,15 @@ def ingest(connection: Connection, context: Context, shop: ShopSettings, events:
     Raises psycopg.DataError when the database cannot hold one of the events; then none of them was stored.
     """
     batch = _Batch(connection, context, shop, _placed(shop, events))
-    fresh: list[Placed] = []
     for attempt in range(_TRIES):
         try:
-            fresh = batch.store(careful=attempt > 0)
+            batch.store(careful=attempt > 0)
             break
         except _OVERTAKEN:
             if attempt == _TRIES - 1:
                 raise
-    if fresh:
-        notice_products(connection, shop, (p.event for p in fresh))
+    if batch.stored:
+        notice_products(connection, shop, (p.event for p in batch.new()))
     return IngestResult(len(batch.stored), len(events) - len(batch.stored))
 
 
@@ -78,16 +75,23 @@ class _Batch:
         self._context = context
         self._shop = shop
         self._placed = placed
-        self.stored: set[UUID] = set()
+        self.stored: set[bytes] = set()
 
-    def store(self, *, careful: bool) -> list[Placed]:
-        """Run once; returns the events that were new. ``careful``: look first which events are stored already."""
+    def new(self) -> list[Placed]:
+        """The events that this call stored."""
+        if len(self.stored) == len(self._placed):
+            return self._placed
+        return [p for p in self._placed if p.id in self.stored]
+
+    def store(self, *, careful: bool) -> None:
+        """Run once. ``careful``: look first which events are stored already."""
         work = self._work
         with work.whole():
             fresh = self._unknown() if careful or not work.is_one else self._placed
             if not fresh:
-                return []
-            projection = Projection(work, self._context, self._shop, fresh)
+                return
+            shop = with_patience(work.connection, self._shop)
+            projection = Projection(work, self._context, shop, fresh)
             projection.read()
             projection.take_all()
             if work.is_one:
@@ -95,40 +99,52 @@ class _Batch:
             self._write(projection, fresh)
         if work.is_one:
             self.stored.update(p.id for p in fresh)
-        return fresh
 
     def _write(self, projection: Projection, fresh: list[Placed]) -> None:
         work, context, shop = self._work, self._context, self._shop
         projection.people.write_new(work)
         projection.write_visits()
+        overtaken: Exception | None = None
         if work.is_one:
-            projection.write_carts()
+            projection.writer.write_all()
         else:
-            self._write_buckets(projection, fresh)
+            overtaken = self._write_buckets(projection, fresh)
+            projection.writer.look_again()
         projection.people.write_news(work)
         if not work.is_one:
             projection.remember_carts()
-        withdraw_for_carts(work, shop, projection.left, context.clock.now())
+        if projection.writer.left:
+            withdraw_for_carts(work, shop, projection.writer.left, context.clock.now())
+        if projection.writer.late:
+            link_late_carts(work, shop, projection.writer.late)
+        if overtaken is not None:
+            raise overtaken  # what was written has been followed up; the rest is computed again
         record_consents(work, context, shop, projection, fresh)
         apply_now(work, context, shop, projection, fresh)
-        if projection.late:
-            link_late_carts(work, shop, projection.late)
         if not work.is_one:
             self._write_remaining(projection, fresh)
 
-    def _write_buckets(self, projection: Projection, fresh: Sequence[Placed]) -> None:
-        """Carts and the events beside them, each bucket in its transaction."""
-        projection.settle()
+    def _write_buckets(self, projection: Projection, fresh: Sequence[Placed]) -> Exception | None:
+        """Carts and the events beside them, each bucket in its transaction; returns why one was not written, if so."""
+        writer = projection.writer
+        writer.settle()
         rows: dict[int, list[Placed]] = defaultdict(list)
         for p in fresh:
             if _is_local(p):
                 rows[p.bucket].append(p)
-        carts = projection.carts_by_bucket()
+        carts = writer.by_bucket()
+        overtaken: Exception | None = None
         for bucket in sorted({*rows, *carts}):
-            with self._work.in_bucket(bucket):
-                self._write_rows(projection, rows.get(bucket, ()))
-                projection.write_bucket(bucket, carts.get(bucket, []))
-            self.stored.update(p.id for p in rows.get(bucket, ()))
+            try:
+                with self._work.in_bucket(bucket):
+                    self._write_rows(projection, rows.get(bucket, ()))
+                    writer.write_bucket(bucket, carts.get(bucket, []))
+            except _OVERTAKEN as error:
+                overtaken = error
+                writer.give_up(carts.get(bucket, []))
+            else:
+                self.stored.update(p.id for p in rows.get(bucket, ()))
+        return overtaken
 
     def _write_remaining(self, projection: Projection, fresh: Sequence[Placed]) -> None:
         """Events whose effects lie in other buckets: their rows say that all of it is done."""
@@ -149,15 +165,26 @@ class _Batch:
         payload, key = event.payload, event.visitor_key
         if (event.email is not None or event.phone is not None) and projection.people.is_erased(event):
             payload, key = b"{}", None
-        cart_id = p.cart.id if p.cart is not None else p.home_id
-        kind, name = event.kind.value, event.name
-        return EventRow(p.bucket, p.id, self._shop.id, kind, name, event.at, event.received_at, key, cart_id, payload)
+        place = p.cart or p.home
+        cart_id = None if place is None else place.id
+        return (
+            p.bucket,
+            p.id,
+            self._shop.id,
+            event.kind,
+            event.name,
+            event.at,
+            event.received_at,
+            key,
+            cart_id,
+            payload,
+        )
 
     def _unknown(self) -> list[Placed]:
-        by_bucket: dict[int, list[UUID]] = defaultdict(list)
+        by_bucket: dict[int, list[bytes]] = defaultdict(list)
         for p in self._placed:
             by_bucket[p.bucket].append(p.id)
-        known: set[UUID] = set()
+        known: set[bytes] = set()
         for bucket, ids in sorted(by_bucket.items()):
             known |= known_events(self._work.connection, bucket, ids)
         return [replace(p, cart=None) for p in self._placed if p.id not in known]
@@ -165,17 +192,11 @@ class _Batch:
 
 def _placed(shop: ShopSettings, events: Sequence[ShopEvent]) -> list[Placed]:
     """The events by id, each once, with the places that follow from them alone."""
-    found: dict[UUID, Placed] = {}
+    found: dict[bytes, Placed] = {}
     for event in events:
-        event_id = timed_id(event.stamped_at, f"{shop.id}\0{event.message_key}".encode())
-        if event_id in found:
-            continue
-        keys = keys_of(event)
-        home = home_of(shop, event, keys)
-        if home is None:
-            found[event_id] = Placed(event, event_id, lonely_bucket(shop, event), keys)
-        else:
-            found[event_id] = Placed(event, event_id, home.bucket, keys, home.id)
+        event_id = event_id_of(shop, event)
+        if event_id not in found:
+            found[event_id] = placed(shop, event, event_id)
     return [found[event_id] for event_id in sorted(found)]
 
 

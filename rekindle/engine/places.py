@@ -21,7 +21,7 @@ _MANY = 16_384
 
 
 class _Spread(NamedTuple):
-    """The part of a shop that places depend on: quick to hash, unlike the whole of its settings."""
+    """The part of a shop that places depend on."""
 
     id: int
     spread: int
@@ -49,12 +49,12 @@ class AddressPlace(NamedTuple):
 
 
 def visitor_place(shop: ShopSettings, visitor_key: str) -> Place:
-    return _visitor_place(_Spread(shop.id, shop.spread), visitor_key)
+    return _visitor_place(shop.id, shop.spread, visitor_key)
 
 
 def cart_place(shop: ShopSettings, cart_key: str) -> Place:
     """A cart's place; a visit that only looked lies beside its visitor."""
-    return _cart_place(_Spread(shop.id, shop.spread), cart_key)
+    return _cart_place(shop.id, shop.spread, cart_key)
 
 
 def address_place(context: Context, shop: ShopSettings, channel: Channel, address: str) -> AddressPlace:
@@ -116,14 +116,16 @@ def lonely_bucket(shop: ShopSettings, event: ShopEvent) -> int:
 
 
 @lru_cache(maxsize=_MANY)
-def _visitor_place(shop: _Spread, visitor_key: str) -> Place:
-    return Place(buckets.visitor_bucket(shop, visitor_key), natural_id("visitor", shop.id, visitor_key))
+def _visitor_place(shop_id: int, spread: int, visitor_key: str) -> Place:
+    bucket = buckets.visitor_bucket(_Spread(shop_id, spread), visitor_key)
+    return Place(bucket, natural_id("visitor", shop_id, visitor_key))
 
 
 @lru_cache(maxsize=_MANY)
-def _cart_place(shop: _Spread, cart_key: str) -> Place:
+def _cart_place(shop_id: int, spread: int, cart_key: str) -> Place:
+    shop = _Spread(shop_id, spread)
     if cart_key.startswith(BROWSE):
         bucket = buckets.visitor_bucket(shop, cart_key.removeprefix(BROWSE))
     else:
         bucket = buckets.cart_bucket(shop, cart_key)
-    return Place(bucket, natural_id("cart", shop.id, cart_key))
+    return Place(bucket, natural_id("cart", shop_id, cart_key))

@@ -24,13 +24,12 @@ from uuid import UUID
 from rekindle.engine.attribute import attribute, shoppers_of
 from rekindle.engine.buyer import CLUES, Buyer, Clue, Search, by_bucket
 from rekindle.engine.context import Context
-from rekindle.engine.places import Place, home_of, keys_of, lonely_bucket, order_place
-from rekindle.engine.project import LateCart
-from rekindle.engine.routing import Placed
+from rekindle.engine.places import Place, order_place
+from rekindle.engine.routing import Placed, event_id_of, placed
 from rekindle.engine.transactions import Work
 from rekindle.engine.visits import facts_of_mark
 from rekindle.engine.withdraw import withdraw_after_order
-from rekindle.lib.ids import timed_id
+from rekindle.engine.write_carts import LateCart
 from rekindle.policy.cart_close import OrderMark, close, close_visit, holds_bought, is_all_bought, is_of
 from rekindle.policy.cart_draft import CartDraft
 from rekindle.policy.cart_lines import product_keys
@@ -50,20 +49,16 @@ _Stored = TypeVar("_Stored", CartDraft, OrderDraft)
 
 def apply_order(connection: Connection, context: Context, shop: ShopSettings, event: ShopEvent) -> None:
     """Apply one order event that did not come through `engine.ingest`; commits before it returns."""
-    event_id = timed_id(event.stamped_at, f"{shop.id}\0{event.message_key}".encode())
-    keys = keys_of(event)
-    home = home_of(shop, event, keys)
-    bucket = home.bucket if home is not None else lonely_bucket(shop, event)
     work = Work(connection, shop)
     with work.whole():
-        apply_orders(work, context, shop, [Placed(event, event_id, bucket, keys)])
+        apply_orders(work, context, shop, [placed(shop, event, event_id_of(shop, event))])
 
 
 def apply_orders(work: Work, context: Context, shop: ShopSettings, batch: Sequence[Placed]) -> None:
     """Apply order events: completions, updates, refunds, cancellations; in any order, repeated or not."""
-    placed = sorted((p for p in batch if p.event.order is not None), key=lambda p: (p.event.at, p.id))
-    orders = _fold(work, shop, placed)
-    purchases = [p for p in placed if p.event.kind in PURCHASES]
+    told = sorted((p for p in batch if p.event.order is not None), key=lambda p: (p.event.at, p.id))
+    orders = _fold(work, shop, told)
+    purchases = [p for p in told if p.event.kind in PURCHASES]
     if purchases:
         search = Search(work, context, shop)
         search.read([(p, _mark(orders[_place(shop, p)])) for p in purchases])
@@ -85,10 +80,8 @@ def link_late_carts(work: Work, shop: ShopSettings, late: Iterable[LateCart]) ->
         place = order_place(shop, one.order_key)
         with work.in_bucket(place.bucket):
             draft = lock_orders(work.connection, place.bucket, [place.id]).get(place.id)
-            if draft is None or not _is_nearer(draft, one):
+            if draft is None or not _take_cart(draft, one.cart, one.matched_by):
                 continue
-            draft.cart_bucket, draft.cart_id = one.cart
-            draft.matched_by = one.matched_by
             if draft.shopper_id is None and one.shopper is not None:
                 draft.shopper_bucket, draft.shopper_id = one.shopper
                 _match(draft, [one.shopper])
@@ -137,8 +130,8 @@ class _Purchase:
     def _read(self, places: Iterable[Place]) -> None:
         missing = [place for place in places if place not in self._carts]
         for bucket, ids in sorted(by_bucket(missing).items()):
-            for cart_id, draft in load_carts(self._work.connection, bucket, sorted(ids)).items():
-                self._carts[Place(bucket, cart_id)] = draft
+            for draft in load_carts(self._work.connection, bucket, sorted(ids)):
+                self._carts[Place(bucket, draft.id)] = draft
 
     def _own_cart(self, clues: Sequence[Clue]) -> tuple[CartDraft | None, str]:
         """The cart that was bought, and over what it was found: the nearest clue first, and of two carts of one clue
@@ -162,7 +155,7 @@ class _Purchase:
     def _end(self, bucket: int, ids: list[UUID], own: CartDraft | None, *, is_recovered: bool) -> None:
         """Close carts of one bucket under their locks, on the state they have by then."""
         held = lock_carts(self._work.connection, bucket, sorted(ids))
-        for draft in held.values():
+        for draft in held:
             if draft.is_browse:
                 close_visit(draft, self._mark.at, Reason.ORDERED)
             elif own is not None and draft.id == own.id:
@@ -171,7 +164,7 @@ class _Purchase:
                 close(draft, self._mark, is_recovered=False)
             self._give(draft)
             self._buyer.add_shopper(_owner(draft))
-        write_carts(self._work.connection, bucket, held.values())
+        write_carts(self._work.connection, bucket, held)
 
     def _give(self, draft: CartDraft) -> None:
         """A cart of nobody becomes the buyer's."""
@@ -193,18 +186,22 @@ class _Purchase:
 
     def _remember(self, own: CartDraft | None, matched_by: str) -> None:
         order, primary = self._order, self._buyer.primary
-        if own is not None and order.cart_id is None:
-            order.cart_bucket, order.cart_id, order.matched_by = own.bucket, own.id, matched_by
+        if own is not None:
+            _take_cart(order, Place(own.bucket, own.id), matched_by)
         if order.shopper_id is None and primary is not None:
             order.shopper_bucket, order.shopper_id = primary
         _match(order, self._buyer.shoppers)
 
 
-def _is_nearer(order: OrderDraft, late: LateCart) -> bool:
-    """Whether a cart that turned up is the order's first, or its own over a nearer clue."""
-    if order.cart_id is None:
-        return True
-    return order.cart_id == late.cart.id and CLUES.index(late.matched_by) < CLUES.index(order.matched_by)
+def _take_cart(order: OrderDraft, cart: Place, clue: str) -> bool:
+    """The order's cart is the first that was found; of the same cart the nearest clue counts. False: nothing new."""
+    if order.cart_id is not None:
+        is_nearer = order.cart_id == cart.id and CLUES.index(clue) < CLUES.index(order.matched_by)
+        if not is_nearer:
+            return False
+    order.cart_bucket, order.cart_id = cart
+    order.matched_by = clue
+    return True
 
 
 def _match(order: OrderDraft, shoppers: Iterable[Place]) -> None:
@@ -215,10 +212,10 @@ def _match(order: OrderDraft, shoppers: Iterable[Place]) -> None:
         order.facts["shoppers"] = [{"bucket": bucket, "id": one} for bucket, one in sorted(known)][:_MAX_MATCHED]
 
 
-def _fold(work: Work, shop: ShopSettings, placed: Sequence[Placed]) -> dict[Place, OrderDraft]:
+def _fold(work: Work, shop: ShopSettings, told: Sequence[Placed]) -> dict[Place, OrderDraft]:
     """Write the orders as their events tell them; they are written again when their cart and shopper are known."""
     by_bucket: dict[int, list[Placed]] = defaultdict(list)
-    for p in placed:
+    for p in told:
         by_bucket[_place(shop, p).bucket].append(p)
     orders: dict[Place, OrderDraft] = {}
     for bucket, events in sorted(by_bucket.items()):
@@ -228,7 +225,7 @@ def _fold(work: Work, shop: ShopSettings, placed: Sequence[Placed]) -> dict[Plac
                 work.connection, bucket, [begin(bucket, order_id, p.event) for order_id, p in first.items()]
             )
             for p in events:
-                apply_order_event(drafts[_place(shop, p).id], p.event, p.id)
+                apply_order_event(drafts[_place(shop, p).id], p.event, p.id.hex())
             write_orders(work.connection, bucket, drafts.values())
         orders.update({Place(bucket, order_id): draft for order_id, draft in drafts.items()})
     return orders
@@ -239,8 +236,8 @@ def _with_matches(work: Work, bucket: int, drafts: Sequence[OrderDraft]) -> list
     fresh = lock_orders(work.connection, bucket, sorted(draft.id for draft in drafts))
     for draft in drafts:
         now = fresh[draft.id]
-        if now.cart_id is None:
-            now.cart_bucket, now.cart_id, now.matched_by = draft.cart_bucket, draft.cart_id, draft.matched_by
+        if draft.cart_bucket is not None and draft.cart_id is not None:
+            _take_cart(now, Place(draft.cart_bucket, draft.cart_id), draft.matched_by)
         if now.shopper_id is None:
             now.shopper_bucket, now.shopper_id = draft.shopper_bucket, draft.shopper_id
         _match(now, shoppers_of(draft))

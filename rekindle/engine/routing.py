@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from rekindle.engine.places import BROWSE, DEFAULT, Place, cart_place, own_cart_key
+from rekindle.engine.places import BROWSE, DEFAULT, Place, cart_place, home_of, keys_of, lonely_bucket, own_cart_key
 from rekindle.engine.transactions import Work
 from rekindle.engine.visits import Visits
+from rekindle.lib.ids import timed_bytes
 from rekindle.policy.cart_close import close_visit
-from rekindle.policy.cart_draft import BOUGHT, CartDraft
+from rekindle.policy.cart_draft import BOUGHT, CartDraft, to_ms
 from rekindle.policy.cart_fold import OF_A_CART, OF_A_VISIT, begin_facts
 from rekindle.policy.cart_merge import look_back, may_take_over, take_over
 from rekindle.store.carts import load_carts
@@ -31,15 +32,31 @@ _ALIVE: Final = frozenset({CartState.OPEN, CartState.ABANDONED, CartState.LOST, 
 
 @dataclass(slots=True)
 class Placed:
-    """An event of the batch: its id, the bucket of its row, its visitor's keys, the cart it belongs to by itself, and
-    the one it went to."""
+    """An event of the batch: its id (16 bytes), its instant in ms, the bucket of its row, its visitor's keys, the cart
+    it names, the cart or visit it belongs to by itself, and the one it went to."""
 
     event: ShopEvent
-    id: UUID
+    id: bytes
+    at_ms: int
     bucket: int
     keys: tuple[str, ...]
-    home_id: UUID | None = None
+    named: Place | None = None
+    home: Place | None = None
     cart: Place | None = None
+
+
+def event_id_of(shop: ShopSettings, event: ShopEvent) -> bytes:
+    """The 16 bytes of an event's id: the sender's own stamp and message key, so that a repeat meets itself."""
+    return timed_bytes(event.stamped_at, f"{shop.id}\0{event.message_key}".encode())
+
+
+def placed(shop: ShopSettings, event: ShopEvent, event_id: bytes) -> Placed:
+    """An event with the places that follow from it alone."""
+    keys = keys_of(event)
+    named = None if event.cart_key is None else cart_place(shop, event.cart_key)
+    home = named or home_of(shop, event, keys)
+    bucket = home.bucket if home is not None else lonely_bucket(shop, event)
+    return Placed(event, event_id, to_ms(event.at), bucket, keys, named, home)
 
 
 class Carts:
@@ -49,38 +66,48 @@ class Carts:
         self._work = work
         self._shop = shop
         self._visits = visits
-        self._carts: dict[Place, CartDraft | None] = {}
+        self._carts: dict[int, CartDraft | None] = {}  # by the id as a number, which hashes faster
         self.taken_over: list[tuple[CartDraft, CartDraft]] = []  # (own, named): the first goes on in the second
 
     def read(self, places: Iterable[Place]) -> None:
         """Load the carts that are not here yet."""
         by_bucket: dict[int, list[UUID]] = defaultdict(list)
-        for place in set(places):
-            if place not in self._carts:
-                self._carts[place] = None
-                by_bucket[place.bucket].append(place.id)
+        carts = self._carts
+        for bucket, cart_id in places:
+            if cart_id.int not in carts:
+                carts[cart_id.int] = None
+                by_bucket[bucket].append(cart_id)
         for bucket, ids in sorted(by_bucket.items()):
-            for cart_id, draft in load_carts(self._work.connection, bucket, ids).items():
-                self._carts[Place(bucket, cart_id)] = draft
+            for draft in load_carts(self._work.connection, bucket, ids):
+                carts[draft.id.int] = draft
 
     def read_for(self, batch: Sequence[Placed]) -> None:
         """Load what the batch will ask for, in two rounds: carts that are named or gone to, then visitors' own."""
-        shop, visits = self._shop, self._visits
-        first = [cart_place(shop, p.event.cart_key) for p in batch if p.event.cart_key is not None]
-        self.read(first + [visit.cart for visit in visits.all() if visit.cart is not None])
-        second: set[Place] = set()
+        first = [p.named for p in batch if p.named is not None]
+        self.read(first + [visit.cart for visit in self._visits.all() if visit.cart is not None])
+        second: list[Place] = []
         for p in batch:
-            second.update(self._own_places(p))
+            named = None if p.named is None else self._carts[p.named.id.int]
+            if named is not None and named.state is CartState.OPEN and len(p.keys) == 1 and p.event.email is None:
+                continue  # the usual case: nothing else is asked for
+            second += self._own_places(p, named)
         self.read(second)
 
+    def read_missing_again(self, places: Iterable[Place]) -> None:
+        """Look again for carts that did not exist when they were looked for."""
+        missing = [place for place in places if self._carts.get(place.id.int) is None]
+        for place in missing:
+            self._carts.pop(place.id.int, None)
+        self.read(missing)
+
     def find(self, place: Place) -> CartDraft | None:
-        if place not in self._carts:
+        if place.id.int not in self._carts:
             self.read([place])
-        return self._carts[place]
+        return self._carts[place.id.int]
 
     def put(self, draft: CartDraft) -> None:
         """Replace the state of a cart by a newer one."""
-        self._carts[Place(draft.bucket, draft.id)] = draft
+        self._carts[draft.id.int] = draft
 
     def all(self) -> list[CartDraft]:
         return [draft for draft in self._carts.values() if draft is not None]
@@ -94,40 +121,42 @@ class Carts:
     def end_visits(self, p: Placed, cart: CartDraft) -> None:
         """A cart begins: the visit that led to it goes on in it."""
         for key in p.keys:
+            if not self._visits[key].has_looked:
+                continue
             visit = self.find(cart_place(self._shop, BROWSE + key))
             if visit is not None and visit.state in (CartState.OPEN, CartState.ABANDONED):
                 look_back(cart, visit)
                 close_visit(visit, p.event.at, Reason.MOVED_TO_CART)
 
-    def _own_places(self, p: Placed) -> list[Place]:
+    def _own_places(self, p: Placed, named: CartDraft | None) -> list[Place]:
         event, keys = p.event, p.keys
         found = []
         if event.email is not None or event.phone is not None or len(keys) > 1:
             strange = [key for key in keys if self._visits[key].shopper is None]
             found = [cart_place(self._shop, BROWSE + key) for key in strange]  # to be given to whom it turns out to be
         if event.kind in OF_A_CART:
-            named = None if event.cart_key is None else self._carts[cart_place(self._shop, event.cart_key)]
-            cart = named if event.cart_key is not None else self._current(p)
+            cart = named if p.named is not None else self._current(p)
             if cart is None or cart.state is not CartState.OPEN:
-                found += [cart_place(self._shop, prefix + key) for key in keys for prefix in (DEFAULT, BROWSE)]
-        elif event.kind in OF_A_VISIT and keys and self._alive(p) is None:
+                known = [key for key in keys if self._visits[key].is_known or p.named is None]
+                found += [cart_place(self._shop, prefix + key) for key in known for prefix in (DEFAULT, BROWSE)]
+        elif event.kind in OF_A_VISIT and keys and named is None and self._alive(p) is None:
             found.append(cart_place(self._shop, BROWSE + keys[0]))
         return found
 
     def _cart_of(self, p: Placed) -> CartDraft | None:
-        if p.event.cart_key is None:
+        if p.named is None:
             current = self._current(p)
             if current is not None:
                 return current
         key = own_cart_key(p.event, p.keys)
         if key is None:
             return None
-        place = cart_place(self._shop, key)
+        place = p.named or cart_place(self._shop, key)
         return self.find(place) or self._begin(p, place, key)
 
     def _cart_or_visit(self, p: Placed) -> CartDraft | None:
-        if p.event.cart_key is not None:
-            named = self.find(cart_place(self._shop, p.event.cart_key))
+        if p.named is not None:
+            named = self.find(p.named)
             if named is not None:
                 return named
         alive = self._alive(p)
@@ -142,7 +171,7 @@ class Carts:
 
     def _current(self, p: Placed) -> CartDraft | None:
         """The cart that the event's checkout, visitor or customer is at, if it can take the event."""
-        for key in sorted(p.keys, key=_nearness):
+        for key in p.keys if len(p.keys) == 1 else sorted(p.keys, key=_nearness):
             visit = self._visits[key]
             cart = self.find(visit.cart) if visit.cart is not None else None
             if cart is not None and not cart.is_browse and _takes(cart, p.event):
@@ -161,19 +190,23 @@ class Carts:
         draft = CartDraft(place.bucket, place.id, self._shop.id, key, p.event.at)
         is_returning = any(self._visits[one].was_here_before for one in p.keys)
         draft.facts.update(begin_facts(p.event.at, self._shop, p.event.facts, is_returning=is_returning))
-        self._carts[place] = draft
-        if p.event.cart_key is not None:
+        self._carts[place.id.int] = draft
+        if p.named is not None:
             self._take_over_own(p, draft)
+        else:
+            self._visits[p.keys[0]].has_looked = True
         return draft
 
     def _take_over_own(self, p: Placed, named: CartDraft) -> None:
         for key in p.keys:
+            if not self._visits[key].has_looked:
+                continue
             own = self.find(cart_place(self._shop, DEFAULT + key))
             if own is not None and may_take_over(named, own):
                 take_over(named, own)
                 self.taken_over.append((own, named))
                 if own.abandoned_at is None and own.state is CartState.OPEN:
-                    self._carts[Place(own.bucket, own.id)] = None  # it never was another cart: see project.write
+                    self._carts[own.id.int] = None  # it never was another cart: see project.write
                 else:
                     own.end_with(CartState.EMPTIED, max(own.touched_at, p.event.at), Reason.MOVED_TO_CART)
                 return

@@ -16,7 +16,7 @@ from rekindle.engine.places import Place, visitor_place
 from rekindle.engine.transactions import Work
 from rekindle.policy.cart_close import OrderMark
 from rekindle.policy.cart_draft import from_ms
-from rekindle.store.visitors import VisitorNews, VisitorRow, load_visitors, upsert_visitors
+from rekindle.store.visitors import VisitorNews, VisitorRow, add_visitors, load_visitors, upsert_visitors
 from rekindle.terms.shop import ShopSettings
 
 MAX_LINKS: Final = 16
@@ -27,8 +27,8 @@ class Visit:
     """One visitor key during a batch."""
 
     __slots__ = (
-        "cart", "cart_ms", "first_at", "gpc", "is_known", "is_moved", "key", "last_at", "links", "new_links",
-        "place", "row", "shopper",
+        "cart", "cart_ms", "first_at", "gpc", "has_looked", "is_known", "is_moved", "key", "last_at", "links",
+        "new_links", "place", "row", "shopper",
     )  # fmt: skip
 
     def __init__(self, key: str, place: Place, row: VisitorRow | None) -> None:
@@ -36,6 +36,7 @@ class Visit:
         self.place = place
         self.row = row
         self.is_known = row is not None
+        self.has_looked = self.is_known  # there may be a visit, or a cart of its own, to be found
         self.shopper: Place | None = None
         self.cart: Place | None = None
         self.cart_ms = 0
@@ -46,7 +47,7 @@ class Visit:
         self.last_at: datetime | None = None
         self.gpc = False
         self.new_links: list[str] = []
-        self.is_moved = False  # learnt a shopper, a cart or a link
+        self.is_moved = False  # learnt a shopper, a cart or a link; others must see that before the cart is written
 
     def see(self, at: datetime) -> None:
         if self.first_at is None or at < self.first_at:
@@ -83,6 +84,10 @@ class Visit:
         return self.row is not None and self.row.visit_count > 1
 
     @property
+    def has_told_gpc(self) -> bool:
+        return self.row is not None and bool(self.row.facts.get("gpc"))
+
+    @property
     def exists(self) -> bool:
         """Whether the key ever occurred in an event; a link may name one that is long gone."""
         return self.is_known or self.last_at is not None
@@ -115,6 +120,15 @@ class Visit:
             facts=facts,
         )
 
+    def learn(self, row: VisitorRow) -> bool:
+        """Take over the visitor as it is by now; True when its carts must be looked at again."""
+        if self.shopper is None and row.shopper_id is not None and row.shopper_bucket is not None:
+            self.shopper = Place(row.shopper_bucket, row.shopper_id)
+            self.is_moved = True
+        if row.cart_id is not None and row.cart_bucket is not None:
+            self.cart = Place(row.cart_bucket, row.cart_id)
+        return self.is_moved and self.shopper is not None
+
     def _read(self, row: VisitorRow) -> None:
         if row.shopper_id is not None and row.shopper_bucket is not None:
             self.shopper = Place(row.shopper_bucket, row.shopper_id)
@@ -145,8 +159,37 @@ class Visits:
             self._visits[key] = Visit(key, place, rows.get(key))
         return [self._visits[key] for key in missing]
 
+    def read_again(self, work: Work, keys: Iterable[str]) -> list[Visit]:
+        """Look at visitors once more; returns those of whom a shopper or an order is known that was not."""
+        by_bucket: dict[int, list[Visit]] = defaultdict(list)
+        for key in keys:
+            by_bucket[self._visits[key].place.bucket].append(self._visits[key])
+        better = []
+        for bucket, visits in sorted(by_bucket.items()):
+            rows = {row.id: row for row in load_visitors(work.connection, bucket, [v.place.id for v in visits])}
+            for visit in visits:
+                row = rows.get(visit.place.id)
+                if row is None:
+                    continue
+                before, visit.row = (visit.shopper, mark_of(visit.row)), row
+                visit.learn(row)
+                if (visit.shopper, mark_of(row)) != before:
+                    better.append(visit)
+        return better
+
     def __getitem__(self, key: str) -> Visit:
         return self._visits[key]
+
+    def shopper_of(self, keys: Sequence[str]) -> Place | None:
+        """Whom these keys lead to: the customer account says most, then the checkout, then the visit."""
+        if len(keys) == 1:
+            return self._visits[keys[0]].shopper
+        for first in "uka":
+            for key in keys:
+                shopper = self._visits[key].shopper
+                if key[0] == first and shopper is not None:
+                    return shopper
+        return None
 
     def get(self, key: str) -> Visit | None:
         return self._visits.get(key)
@@ -171,7 +214,8 @@ class Visits:
                     linked.meet(shopper)
 
     def write(self, work: Work) -> list[Visit]:
-        """Merge what is new; returns the visits that turn out to be known better than they were here."""
+        """Merge what is new; returns the visits of which others learnt something meanwhile, or whose shopper was learnt
+        here: a cart of theirs may have begun elsewhere since the visits were read."""
         by_bucket: dict[int, list[Visit]] = defaultdict(list)
         for visit in self._visits.values():
             if visit.must_be_written and (visit.last_at is not None or visit.is_moved):
@@ -179,15 +223,15 @@ class Visits:
         better = []
         for bucket, visits in sorted(by_bucket.items()):
             with work.in_bucket(bucket):
-                news = [visit.news(self._shop.id) for visit in visits]
+                new = [visit.news(self._shop.id) for visit in visits if not visit.is_known]
+                added = add_visitors(work.connection, bucket, new)
+                known = [visit for visit in visits if visit.place.id not in added]
+                news = [visit.news(self._shop.id) for visit in known]
                 rows = {row.id: row for row in upsert_visitors(work.connection, bucket, news)}
-            for visit in visits:
+            for visit in known:
                 row = rows[visit.place.id]
                 before, visit.row = visit.row, row
-                if visit.shopper is None and row.shopper_id is not None and row.shopper_bucket is not None:
-                    visit.shopper = Place(row.shopper_bucket, row.shopper_id)
-                    better.append(visit)
-                elif mark_of(row) != mark_of(before):
+                if visit.learn(row) or mark_of(row) != mark_of(before):
                     better.append(visit)
         return better
 

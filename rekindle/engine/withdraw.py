@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from rekindle.engine.project import LeftCart
 from rekindle.engine.transactions import Work
+from rekindle.engine.write_carts import LeftCart
 from rekindle.lib.ids import timed_id
 from rekindle.store import withdraw as store
 from rekindle.store.database import Connection
@@ -52,6 +52,7 @@ def withdraw_after_order(
     shop: ShopSettings,
     bucket: int,
     shopper_ids: Sequence[UUID],
+    *,
     ordered_at: datetime,
     now: datetime,
 ) -> int:

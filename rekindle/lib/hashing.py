@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from functools import lru_cache
 
 BUCKETS = 1024
 
@@ -29,7 +30,12 @@ def bucket_of(shop_id: int, anchor: str, spread: int) -> int:
     if not 1 <= spread <= BUCKETS:
         raise ValueError(f"spread must be 1..{BUCKETS}, got {spread}")
     offset = stable_hash(anchor) % spread if spread > 1 else 0
-    return (stable_hash(f"shop:{shop_id}") + offset) % BUCKETS
+    return (_shop_hash(shop_id) + offset) % BUCKETS
+
+
+@lru_cache(maxsize=10_000)
+def _shop_hash(shop_id: int) -> int:
+    return stable_hash(f"shop:{shop_id}")
 
 
 def keyed_hash(key: bytes, *parts: str) -> bytes:

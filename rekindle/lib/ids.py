@@ -8,9 +8,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import UTC, datetime
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 _MAX_MS = (1 << 48) - 1
+_FREE_BITS = ~(0xF000 << 64 | 0xC000 << 48)  # all but the version and the variant (RFC 9562 4.1, 4.2)
+_VERSION_7 = 0x7000 << 64 | 0x8000 << 48
+_VERSION_8 = 0x8000 << 64 | 0x8000 << 48
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
@@ -25,7 +28,7 @@ def natural_id(kind: str, shop_id: int, key: str) -> UUID:
     False
     """
     digest = hashlib.sha256(b"%s\0%d\0%s" % (kind.encode(), shop_id, key.encode())).digest()
-    return UUID(bytes=_stamp(digest[:16], version=8))
+    return _stamped(int.from_bytes(digest[:16], "big"), _VERSION_8)
 
 
 def timed_id(at: datetime, seed: bytes) -> UUID:
@@ -36,9 +39,8 @@ def timed_id(at: datetime, seed: bytes) -> UUID:
     >>> timed_id(datetime(2026, 1, 1, tzinfo=UTC), b"x").version
     7
     """
-    milliseconds = epoch_ms(at)
     digest = hashlib.sha256(seed).digest()
-    return UUID(bytes=_stamp(milliseconds.to_bytes(6, "big") + digest[:10], version=7))
+    return _stamped(epoch_ms(at) << 80 | int.from_bytes(digest[:10], "big"), _VERSION_7)
 
 
 def timed_hex(milliseconds: int, seed: bytes) -> str:
@@ -61,9 +63,21 @@ def fresh_timed_hexes(at: datetime, count: int) -> list[str]:
     return [_timed_hex(milliseconds, tails[start : start + 20]) for start in range(0, 20 * count, 20)]
 
 
+def timed_bytes(at: datetime, seed: bytes) -> bytes:
+    """The 16 bytes of `timed_id`, without the object around them: for what only has to be stored and compared.
+
+    >>> at = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> timed_bytes(at, b"x") == timed_id(at, b"x").bytes
+    True
+    """
+    digest = hashlib.sha256(seed).digest()
+    marked = bytes((digest[0] & 0x0F | 0x70, digest[1], digest[2] & 0x3F | 0x80))
+    return epoch_ms(at).to_bytes(6, "big") + marked + digest[3:10]
+
+
 def fresh_timed_id(at: datetime) -> UUID:
     """A time-ordered id with a random tail: for things without a natural key (decisions, log rows)."""
-    return UUID(bytes=_stamp(epoch_ms(at).to_bytes(6, "big") + secrets.token_bytes(10), version=7))
+    return _stamped(epoch_ms(at) << 80 | secrets.randbits(80), _VERSION_7)
 
 
 def floor_id(at: datetime) -> UUID:
@@ -94,8 +108,10 @@ def _timed_hex(milliseconds: int, tail: str) -> str:
     return f"{milliseconds:012x}7{tail[1:4]}{_VARIANT[tail[4]]}{tail[5:20]}"
 
 
-def _stamp(raw: bytes, *, version: int) -> bytes:
-    out = bytearray(raw)
-    out[6] = (out[6] & 0x0F) | (version << 4)
-    out[8] = (out[8] & 0x3F) | 0x80
-    return bytes(out)
+def _stamped(value: int, version: int) -> UUID:
+    """A UUID of 128 bits with version and variant put in. Made past UUID's constructor, which takes thrice as long:
+    every event, cart and visitor of a batch gets one."""
+    made = object.__new__(UUID)
+    object.__setattr__(made, "int", value & _FREE_BITS | version)
+    object.__setattr__(made, "is_safe", SafeUUID.unknown)
+    return made

@@ -84,9 +84,11 @@ def fold_all(cart: Cart, events: Sequence[ShopEvent], shop: ShopSettings) -> Car
     return cart_of(draft)
 
 
-def apply(draft: CartDraft, event: ShopEvent, shop: ShopSettings) -> None:
-    """Fold one event into the draft."""
-    at, at_ms = event.at, to_ms(event.at)
+def apply(draft: CartDraft, event: ShopEvent, shop: ShopSettings, at_ms: int | None = None) -> None:
+    """Fold one event into the draft. ``at_ms``: `to_ms` of its instant, where the caller has it already."""
+    at = event.at
+    if at_ms is None:
+        at_ms = to_ms(at)
     if at_ms <= draft.facts.get("since_ms", 0):
         return  # of an earlier run
     if draft.is_closed and not _open_again(draft, event):

@@ -43,14 +43,15 @@ def remove(draft: CartDraft, item: CartItem, at_ms: int) -> None:
     there = line["quantity"] if line is not None else 0
     wanted = item.quantity if item.quantity > 0 else max(there, 1)
     taken = min(there, wanted)
+    when = at_ms
     if line is not None:
         line["quantity"] = there - taken
-        line["changed_ms"] = max(line.get("changed_ms", 0), at_ms)
+        when = line["changed_ms"] = max(line.get("changed_ms", 0), at_ms)
         if line["quantity"] == 0:
             draft.items.remove(line)
     if line is None or taken == there:
         key = _key_of(line) if line is not None else _key(item.product_key, item.sku, item.variant)
-        _remember_gone(draft, key, at_ms, min(wanted - taken, MAX_QUANTITY))
+        _remember_gone(draft, key, when, min(wanted - taken, MAX_QUANTITY))
 
 
 def replace_all(draft: CartDraft, items: Iterable[CartItem], at_ms: int) -> None:
@@ -160,12 +161,14 @@ def _remember_gone(draft: CartDraft, key: str, at_ms: int, debt: int) -> None:
 
 def _describe(line: Line, item: CartItem, at_ms: int) -> None:
     """Newer words and prices win; older ones fill gaps."""
-    is_newer = at_ms >= line.get("changed_ms", 0)
-    told = line_of(item, at_ms)
-    for name in ("title", "unit_cents", "url", "image_url", "category", "brand"):
-        if name in told and (is_newer or name not in line):
-            line[name] = told[name]
-    line["changed_ms"] = max(line.get("changed_ms", 0), at_ms)
+    changed_ms = line.get("changed_ms", 0)
+    told = line_of(item, max(changed_ms, at_ms))
+    quantity = line["quantity"]
+    if at_ms >= changed_ms:
+        line.update(told)
+    else:
+        line.update(told | line)
+    line["quantity"] = quantity
 
 
 def _find(lines: list[Line], product_key: str, sku: str, variant: str) -> Line | None:

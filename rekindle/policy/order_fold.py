@@ -86,8 +86,8 @@ def begin(bucket: int, order_id: UUID, event: ShopEvent) -> OrderDraft:
     )
 
 
-def apply_order_event(draft: OrderDraft, event: ShopEvent, event_id: UUID) -> None:
-    """Fold one event in; the same event twice changes nothing."""
+def apply_order_event(draft: OrderDraft, event: ShopEvent, event_key: str) -> None:
+    """Fold one event in; the same event (``event_key``: what its id is written as) twice changes nothing."""
     assert event.order is not None
     facts = draft.facts
     _date(draft, event)
@@ -100,7 +100,7 @@ def apply_order_event(draft: OrderDraft, event: ShopEvent, event_id: UUID) -> No
         if event.order.refunded_cents:
             facts["refunded_so_far"] = max(facts.get("refunded_so_far", 0), event.order.refunded_cents)
     elif event.kind is EventKind.ORDER_REFUNDED:
-        _refund(draft, event, event_id)
+        _refund(draft, event, event_key)
     elif event.kind is EventKind.ORDER_CANCELLED:
         facts["cancelled"] = True
         if "told_at" not in facts:
@@ -131,14 +131,14 @@ def _tell(draft: OrderDraft, event: ShopEvent) -> None:
         draft.items = [line_of(item, 0) for item in event.items[:MAX_ITEMS]]
 
 
-def _refund(draft: OrderDraft, event: ShopEvent, event_id: UUID) -> None:
+def _refund(draft: OrderDraft, event: ShopEvent, event_key: str) -> None:
     assert event.order is not None
     if event.order.refunded_cents <= 0 or event.facts.get("full_refund"):
         draft.facts["full_refund"] = True
         return
     refunds: dict[str, int] = draft.facts.setdefault("refunds", {})
     if len(refunds) < _MAX_REFUNDS:
-        refunds[str(event_id)] = event.order.refunded_cents
+        refunds[event_key] = event.order.refunded_cents
 
 
 def _judge(draft: OrderDraft) -> None:

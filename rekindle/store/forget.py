@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from rekindle.store.copying import array_literal
+from rekindle.store.copying import array_literal, id_array
 from rekindle.store.database import Connection
 from rekindle.store.statements import sql
 
@@ -34,15 +34,15 @@ def visitors_of_erased(connection: Connection, buckets: Sequence[int], shopper_i
 
 
 def blank_carts(connection: Connection, bucket: int, ids: Sequence[UUID]) -> None:
-    connection.execute(sql("blank_carts"), {"bucket": bucket, "ids": array_literal(ids)})
+    connection.execute(sql("blank_carts"), {"bucket": bucket, "ids": id_array(ids)})
 
 
 def blank_events(connection: Connection, bucket: int, cart_ids: Sequence[UUID]) -> None:
-    connection.execute(sql("blank_events"), {"bucket": bucket, "cart_ids": array_literal(cart_ids)})
+    connection.execute(sql("blank_events"), {"bucket": bucket, "cart_ids": id_array(cart_ids)})
 
 
 def drop_visitors(connection: Connection, bucket: int, ids: Sequence[UUID]) -> None:
-    connection.execute(sql("drop_visitors"), {"bucket": bucket, "ids": array_literal(ids)})
+    connection.execute(sql("drop_visitors"), {"bucket": bucket, "ids": id_array(ids)})
 
 
 def blank_shopper(connection: Connection, bucket: int, shopper_id: UUID, at: datetime) -> None:
@@ -50,7 +50,7 @@ def blank_shopper(connection: Connection, bucket: int, shopper_id: UUID, at: dat
 
 
 def blank_contacts(connection: Connection, bucket: int, ids: Sequence[UUID], at: datetime) -> None:
-    connection.execute(sql("blank_contacts"), {"bucket": bucket, "ids": array_literal(ids), "at": at})
+    connection.execute(sql("blank_contacts"), {"bucket": bucket, "ids": id_array(ids), "at": at})
 
 
 def blank_sends(connection: Connection, bucket: int, shopper_id: UUID) -> None:

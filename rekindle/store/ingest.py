@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 from uuid import UUID
 
 from rekindle.store.copying import array_literal
@@ -15,6 +14,7 @@ from rekindle.store.statements import sql
 _HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
 _TRAILER = struct.pack("!h", -1)
 _NULL = struct.pack("!i", -1)
+_ID = struct.pack("!i", 16)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's own
 _US = timedelta(microseconds=1)
 _head = struct.Struct("!hiii16siqi").pack  # 10 columns; bucket, id, shop_id; length of kind
@@ -23,19 +23,8 @@ _length = struct.Struct("!i").pack
 _jsonb = struct.Struct("!ib").pack  # length, and the version byte of jsonb's binary form
 
 
-class EventRow(NamedTuple):
-    """One event as it is stored; ``payload`` is valid JSON without NUL characters."""
-
-    bucket: int
-    id: UUID
-    shop_id: int
-    kind: str
-    name: str
-    at: datetime
-    received_at: datetime
-    visitor_key: str | None
-    cart_id: UUID | None
-    payload: bytes
+#: bucket, id (16 bytes), shop_id, kind, name, at, received_at, visitor_key, cart_id, payload (valid JSON without NUL)
+EventRow = tuple[int, bytes, int, str, str, datetime, datetime, str | None, UUID | None, bytes]
 
 
 def copy_events(connection: Connection, rows: Sequence[EventRow]) -> None:
@@ -52,10 +41,10 @@ def copy_events(connection: Connection, rows: Sequence[EventRow]) -> None:
             copy.write(b"".join(parts))
 
 
-def known_events(connection: Connection, bucket: int, ids: Sequence[UUID]) -> set[UUID]:
+def known_events(connection: Connection, bucket: int, ids: Sequence[bytes]) -> set[bytes]:
     """Those of the ids that are stored."""
-    rows = connection.cursor(binary=True).execute(sql("known_events"), {"bucket": bucket, "ids": array_literal(ids)})
-    return {row[0] for row in rows}
+    values = {"bucket": bucket, "ids": array_literal([one.hex() for one in ids])}
+    return {row[0].bytes for row in connection.cursor(binary=True).execute(sql("known_events"), values)}
 
 
 def move_events(connection: Connection, bucket: int, from_id: UUID, to_id: UUID) -> None:
@@ -69,24 +58,27 @@ def drop_cart(connection: Connection, bucket: int, cart_id: UUID, seq: int) -> b
     return connection.execute(sql("drop_cart"), values).fetchone() is not None
 
 
+def flow_patience(connection: Connection, shop_id: int) -> dict[str, int]:
+    """Seconds of silence by kind of abandonment, where an active flow has a threshold of its own."""
+    return {row[0]: row[1] for row in connection.execute(sql("flow_patience"), {"shop_id": shop_id})}
+
+
 def _encode(row: EventRow, parts: list[bytes]) -> None:
     bucket, event_id, shop_id, kind, name, at, received_at, visitor_key, cart_id, payload = row
     kind_bytes, name_bytes = kind.encode(), name.encode()
-    visitor = _NULL if visitor_key is None else _text(visitor_key)
-    cart = _NULL if cart_id is None else _length(16) + cart_id.bytes
+    if visitor_key is None:
+        visitor = _NULL
+    else:
+        visitor = visitor_key.encode()
+        visitor = _length(len(visitor)) + visitor
     parts += (
-        _head(10, 4, bucket, 16, event_id.bytes, 8, shop_id, len(kind_bytes)),
+        _head(10, 4, bucket, 16, event_id, 8, shop_id, len(kind_bytes)),
         kind_bytes,
         _length(len(name_bytes)),
         name_bytes,
         _instants(8, (at - _EPOCH) // _US, 8, (received_at - _EPOCH) // _US),
         visitor,
-        cart,
+        _NULL if cart_id is None else _ID + cart_id.int.to_bytes(16, "big"),
         _jsonb(len(payload) + 1, 1),
         payload,
     )
-
-
-def _text(text: str) -> bytes:
-    encoded = text.encode()
-    return _length(len(encoded)) + encoded

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from rekindle.policy.order_fold import OrderDraft
-from rekindle.store.copying import array_literal
+from rekindle.store.copying import id_array
 from rekindle.store.database import Connection
 from rekindle.store.statements import sql
 
@@ -42,7 +42,7 @@ def open_orders(connection: Connection, bucket: int, drafts: Iterable[OrderDraft
 
 
 def lock_orders(connection: Connection, bucket: int, ids: Sequence[UUID]) -> dict[UUID, OrderDraft]:
-    rows = connection.execute(sql("lock_orders"), {"bucket": bucket, "ids": array_literal(ids)})
+    rows = connection.execute(sql("lock_orders"), {"bucket": bucket, "ids": id_array(ids)})
     return {row[1]: OrderDraft(**dict(zip(_COLUMNS, row, strict=True))) for row in rows}
 
 
@@ -63,7 +63,7 @@ def meet_unknown_cart(
 
 def reached_carts(connection: Connection, bucket: int, cart_ids: Sequence[UUID]) -> dict[UUID, datetime]:
     """When each cart that was written about was reached first."""
-    rows = connection.execute(sql("reached_carts"), {"bucket": bucket, "cart_ids": array_literal(cart_ids)})
+    rows = connection.execute(sql("reached_carts"), {"bucket": bucket, "cart_ids": id_array(cart_ids)})
     return {row[0]: row[1] for row in rows}
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from operator import attrgetter
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import msgspec
 
-from rekindle.store.copying import array_literal
+from rekindle.store.copying import id_array
 from rekindle.store.database import Connection
 from rekindle.store.statements import sql
 
@@ -110,7 +109,7 @@ def hold_shoppers(connection: Connection, bucket: int, ids: Sequence[UUID]) -> d
 
 
 def add_shoppers(connection: Connection, bucket: int, news: Iterable[ShopperNews]) -> None:
-    rows = sorted(news, key=attrgetter("id"))
+    rows = sorted(news, key=_id)
     if rows:
         connection.execute(sql("add_shoppers"), {"bucket": bucket, "rows": _json(rows)})
 
@@ -149,9 +148,14 @@ def _shoppers(
 ) -> dict[UUID, ShopperRow]:
     if not ids:
         return {}
-    rows = connection.execute(statement, {"bucket": bucket, "ids": array_literal(ids)})
+    rows = connection.execute(statement, {"bucket": bucket, "ids": id_array(ids)})
     return {row[0]: ShopperRow._make(row) for row in rows}
 
 
 def _json(rows: object) -> str:
     return msgspec.json.encode(rows).decode()
+
+
+def _id(one: ShopperNews) -> int:
+    """For the order of ids, as PostgreSQL sorts them."""
+    return one.id.int

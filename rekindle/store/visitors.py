@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from rekindle.store.copying import array_literal
+from rekindle.store.copying import id_array
 from rekindle.store.database import Connection
 from rekindle.store.statements import sql
 
+_FACTS = msgspec.json.Decoder(dict[str, Any])
 #: Silence after which a visitor's next event begins another visit (the usual half hour of web analytics).
 VISIT_GAP = timedelta(minutes=30)
 
@@ -63,13 +63,22 @@ def load_visitors(connection: Connection, bucket: int, ids: Sequence[UUID]) -> l
     if not ids:
         return []
     cursor = connection.cursor(binary=True)
-    rows = cursor.execute(sql("load_visitors"), {"bucket": bucket, "ids": array_literal(ids)}).fetchall()
+    rows = cursor.execute(sql("load_visitors"), {"bucket": bucket, "ids": id_array(ids)}).fetchall()
     return [_row(bucket, row) for row in rows]
+
+
+def add_visitors(connection: Connection, bucket: int, news: Iterable[VisitorNews]) -> set[UUID]:
+    """Add visitors who were not known; returns who was added. The others must be merged by `upsert_visitors`."""
+    ordered = sorted(news, key=_id)
+    if not ordered:
+        return set()
+    values = {"bucket": bucket, "rows": msgspec.json.encode([_values(one) for one in ordered]).decode()}
+    return {row[0] for row in connection.cursor(binary=True).execute(sql("add_visitors"), values)}
 
 
 def upsert_visitors(connection: Connection, bucket: int, news: Iterable[VisitorNews]) -> list[VisitorRow]:
     """Add or merge; returns the visitors as they are then. One entry per visitor: merge before the call."""
-    ordered = sorted(news, key=attrgetter("id"))
+    ordered = sorted(news, key=_id)
     if not ordered:
         return []
     body = msgspec.json.encode([_values(one) for one in ordered]).decode()
@@ -78,18 +87,19 @@ def upsert_visitors(connection: Connection, bucket: int, news: Iterable[VisitorN
 
 
 def _values(one: VisitorNews) -> dict[str, Any]:
-    return {
-        "id": one.id,
+    row: dict[str, Any] = {
+        "id": f"{one.id.int:032x}",
         "shop_id": one.shop_id,
         "visitor_key": one.visitor_key,
-        "shopper_bucket": one.shopper_bucket,
-        "shopper_id": one.shopper_id,
-        "cart_bucket": one.cart_bucket,
-        "cart_id": one.cart_id,
         "first_seen_at": one.first_seen_at,
         "seen_at": one.seen_at,
         "facts": one.facts,
     }
+    if one.shopper_id is not None:
+        row |= {"shopper_bucket": one.shopper_bucket, "shopper_id": one.shopper_id}
+    if one.cart_id is not None:
+        row |= {"cart_bucket": one.cart_bucket, "cart_id": one.cart_id}
+    return row
 
 
 def _row(bucket: int, row: tuple[Any, ...]) -> VisitorRow:
@@ -104,5 +114,10 @@ def _row(bucket: int, row: tuple[Any, ...]) -> VisitorRow:
         first_seen_at=row[6],
         seen_at=row[7],
         visit_count=row[8],
-        facts=row[9],
+        facts=_FACTS.decode(row[9]),
     )
+
+
+def _id(one: VisitorNews) -> int:
+    """For the order of ids, as PostgreSQL sorts them."""
+    return one.id.int

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from rekindle.store.copying import array_literal
+from rekindle.store.copying import id_array
 from rekindle.store.database import Connection
 from rekindle.store.outbox import SendEventRow
 from rekindle.store.statements import sql
@@ -38,7 +38,7 @@ class WithdrawnSend(NamedTuple):
 def exit_runs_of_carts(
     connection: Connection, bucket: int, cart_ids: Sequence[UUID], reason: str, now: datetime
 ) -> list[EndedRun]:
-    values = {"bucket": bucket, "cart_ids": array_literal(cart_ids), "reason": reason, "now": now}
+    values = {"bucket": bucket, "cart_ids": id_array(cart_ids), "reason": reason, "now": now}
     return [EndedRun._make(row) for row in connection.execute(sql("exit_runs_of_carts"), values)]
 
 
@@ -51,7 +51,7 @@ def exit_runs_of_shoppers(
     reason: str,
     now: datetime,
 ) -> list[EndedRun]:
-    values = {"bucket": bucket, "shopper_ids": array_literal(shopper_ids), "left_before": left_before}
+    values = {"bucket": bucket, "shopper_ids": id_array(shopper_ids), "left_before": left_before}
     values |= {"reason": reason, "now": now}
     return [EndedRun._make(row) for row in connection.execute(sql("exit_runs_of_shoppers"), values)]
 
@@ -59,14 +59,14 @@ def exit_runs_of_shoppers(
 def drop_pending_of_carts(
     connection: Connection, bucket: int, cart_ids: Sequence[UUID], shopper_ids: Sequence[UUID]
 ) -> list[WithdrawnSend]:
-    values = {"bucket": bucket, "cart_ids": array_literal(cart_ids), "shopper_ids": array_literal(shopper_ids)}
+    values = {"bucket": bucket, "cart_ids": id_array(cart_ids), "shopper_ids": id_array(shopper_ids)}
     return _sends(connection, sql("drop_pending_of_carts"), values)
 
 
 def drop_pending_of_shoppers(
     connection: Connection, bucket: int, shopper_ids: Sequence[UUID], left_before: datetime
 ) -> list[WithdrawnSend]:
-    values = {"bucket": bucket, "shopper_ids": array_literal(shopper_ids), "left_before": left_before}
+    values = {"bucket": bucket, "shopper_ids": id_array(shopper_ids), "left_before": left_before}
     return _sends(connection, sql("drop_pending_of_shoppers"), values)
 
 

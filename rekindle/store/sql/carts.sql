@@ -5,9 +5,9 @@
 -- in:    :bucket int, :ids uuid[]
 -- out:   the columns of a cart      0..n rows
 -- locks: none      index: carts_pkey
-SELECT bucket, id, shop_id, cart_key, state, stage, items, currency, total_cents, created_at, touched_at, check_at,
+SELECT bucket, id, shop_id, cart_key, state, stage, items::text, currency, total_cents, created_at, touched_at, check_at,
   abandoned_at, snapshot_at, closed_at, visitor_key, shopper_bucket, shopper_id, order_key, checkout_key, recover_url,
-  views, facts, seq
+  views::text, facts::text, seq
 FROM carts
 WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
 
@@ -16,9 +16,9 @@ WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
 -- in:    :bucket int, :ids uuid[]
 -- out:   the columns of a cart      0..n rows
 -- locks: carts rows in id order      index: carts_pkey
-SELECT bucket, id, shop_id, cart_key, state, stage, items, currency, total_cents, created_at, touched_at, check_at,
+SELECT bucket, id, shop_id, cart_key, state, stage, items::text, currency, total_cents, created_at, touched_at, check_at,
   abandoned_at, snapshot_at, closed_at, visitor_key, shopper_bucket, shopper_id, order_key, checkout_key, recover_url,
-  views, facts, seq
+  views::text, facts::text, seq
 FROM carts
 WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[])
 ORDER BY id
@@ -36,7 +36,7 @@ WHERE bucket = %(bucket)s AND shopper_id = ANY(%(shopper_ids)s::uuid[]) AND stat
 -- name: write_carts
 -- Add carts, or take them one step further; who was overtaken (another seq than the one read) is not among the ids.
 -- The rows that were overtaken are locked all the same, so the next attempt in this transaction succeeds.
--- in:    :bucket int, :rows jsonb
+-- in:    :bucket int, :rows json
 -- out:   id      one per cart written
 -- locks: carts rows in id order      index: carts_pkey; HOT unless check_at or the shopper changes
 INSERT INTO carts (bucket, id, shop_id, cart_key, state, stage, items, currency, total_cents, created_at, touched_at,
@@ -45,7 +45,7 @@ INSERT INTO carts (bucket, id, shop_id, cart_key, state, stage, items, currency,
 SELECT %(bucket)s, r.id, r.shop_id, r.cart_key, r.state, r.stage, r.items, r.currency, r.total_cents, r.created_at,
   r.touched_at, r.check_at, r.abandoned_at, r.snapshot_at, r.closed_at, r.visitor_key, r.shopper_bucket, r.shopper_id,
   r.order_key, r.checkout_key, r.recover_url, r.views, r.facts, r.seq
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
+FROM json_to_recordset(%(rows)s::json) AS r (
   id uuid, shop_id bigint, cart_key text, state text, stage text, items jsonb, currency text, total_cents bigint,
   created_at timestamptz, touched_at timestamptz, check_at timestamptz, abandoned_at timestamptz,
   snapshot_at timestamptz, closed_at timestamptz, visitor_key text, shopper_bucket int, shopper_id uuid,

@@ -32,3 +32,15 @@ WHERE bucket = %(bucket)s AND cart_id = %(from_id)s;
 DELETE FROM carts
 WHERE bucket = %(bucket)s AND id = %(id)s AND seq = %(seq)s
 RETURNING id;
+
+-- name: flow_patience
+-- The shortest silence, per kind of abandonment, after which an active flow of a shop looks at a cart.
+-- in:    :shop_id bigint
+-- out:   kind text, idle_s int      0..4 rows
+-- locks: none      index: flows_key, flow_versions_pkey
+SELECT k.kind, min((v.definition->'trigger'->>'idle_s')::int) AS idle_s
+FROM flows f
+JOIN flow_versions v ON v.id = f.active_version_id
+CROSS JOIN LATERAL jsonb_array_elements_text(v.definition->'trigger'->'kinds') AS k (kind)
+WHERE f.shop_id = %(shop_id)s AND v.definition->'trigger'->>'idle_s' IS NOT NULL
+GROUP BY k.kind;

@@ -5,9 +5,27 @@
 -- in:    :bucket int, :ids uuid[]
 -- out:   id, visitor_key, shopper_bucket, shopper_id, cart_bucket, cart_id, first_seen_at, seen_at, visit_count, facts
 -- locks: none      index: visitors_pkey
-SELECT id, visitor_key, shopper_bucket, shopper_id, cart_bucket, cart_id, first_seen_at, seen_at, visit_count, facts
+SELECT id, visitor_key, shopper_bucket, shopper_id, cart_bucket, cart_id, first_seen_at, seen_at, visit_count,
+  facts::text
 FROM visitors
 WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
+
+-- name: add_visitors
+-- Add visitors who were not known; one who is known by now is left out, for upsert_visitors to merge. Two that add the
+-- same one wait for each other here.
+-- in:    :bucket int, :rows json
+-- out:   id      one per visitor added
+-- locks: none      index: visitors_pkey
+INSERT INTO visitors (bucket, id, shop_id, visitor_key, shopper_bucket, shopper_id, cart_bucket, cart_id, first_seen_at,
+  seen_at, visit_count, facts)
+SELECT %(bucket)s, r.id, r.shop_id, r.visitor_key, r.shopper_bucket, r.shopper_id, r.cart_bucket, r.cart_id,
+  r.first_seen_at, r.seen_at, 1, r.facts
+FROM json_to_recordset(%(rows)s::json) AS r (
+  id uuid, shop_id bigint, visitor_key text, shopper_bucket int, shopper_id uuid, cart_bucket int, cart_id uuid,
+  first_seen_at timestamptz, seen_at timestamptz, facts jsonb)
+ORDER BY r.id
+ON CONFLICT (bucket, id) DO NOTHING
+RETURNING id;
 
 -- name: upsert_visitors
 -- Add visitors, or merge what is new about them; says how they are then. Merging is idempotent and free of order:
@@ -40,4 +58,5 @@ ON CONFLICT (bucket, id) DO UPDATE SET
          THEN excluded.facts ELSE excluded.facts - 'cart_ms' END
     || CASE WHEN coalesce((v.facts->>'order_ms')::bigint, -1) > coalesce((excluded.facts->>'order_ms')::bigint, 0)
          THEN jsonb_build_object('order_ms', v.facts->'order_ms', 'order', v.facts->'order') ELSE '{}' END
-RETURNING id, visitor_key, shopper_bucket, shopper_id, cart_bucket, cart_id, first_seen_at, seen_at, visit_count, facts;
+RETURNING id, visitor_key, shopper_bucket, shopper_id, cart_bucket, cart_id, first_seen_at, seen_at, visit_count,
+  facts::text;
