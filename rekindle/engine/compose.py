@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from rekindle.engine.books import Books
@@ -99,16 +100,19 @@ class Composer:
         offers = [one for one in row.context.get("recommended") or () if isinstance(one, dict)]
         links = _Links(self._context.public_url, held, len(row.context.get("links") or ()))
         own_links = links.count - len(offers)  # the links of the items come first, those of the recommendations after
-        items = [(at, item) for at, item in enumerate(cart.items or []) if _priced(item)]
-        if cart.items and not items:
+        lines = cart.items or [one for one in row.context.get("viewed") or () if isinstance(one, dict)]  # of a visit
+        items = [(at, item) for at, item in enumerate(lines) if _priced(item)]
+        if lines and not items:
             return deny(Reason.CONTENT_MISSING, missing=["price of any item"])
         facts = build_facts(
             shop=self._shop_facts(shop),
             shopper=ShopperFacts(first_name=row.first_name or ""),
             cart=CartFacts(
                 items=[_item(item) for _, item in items],
-                item_count=sum(int(item["quantity"]) for item in cart.items or []),
-                total_cents=cart.total_cents or 0,
+                item_count=sum(int(item["quantity"]) for item in lines),
+                total_cents=(cart.total_cents or 0)
+                if cart.items
+                else sum(int(line["unit_cents"] or 0) for line in lines),
                 currency=cart.currency or shop.currency,
             ),
             links=LinkFacts(
@@ -194,8 +198,8 @@ def _recommendation(one: Mapping[str, object]) -> RecommendationFacts:
     )
 
 
-def _item(item: Mapping[str, object]) -> ItemFacts:
-    unit, quantity = int(str(item["unit_cents"])), int(str(item["quantity"]))
+def _item(item: Mapping[str, Any]) -> ItemFacts:
+    unit, quantity = int(item["unit_cents"]), int(item["quantity"])
     return ItemFacts(
         title=str(item.get("title") or item["product_key"]),
         quantity=quantity,

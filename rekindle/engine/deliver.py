@@ -28,6 +28,7 @@ from rekindle.store.outbox import Claimed, Later
 from rekindle.terms.decision import Outcome, Verdict, deny
 from rekindle.terms.reasons import Reason
 from rekindle.terms.send import SendEventKind
+from rekindle.terms.send_facts import RouteFacts
 
 #: A second send to the same shopper waits for the first one of the batch: their caps are asked one after the other.
 NEXT_OF_SHOPPER = timedelta(seconds=15)
@@ -41,6 +42,28 @@ class _Judged:
     verdict: Verdict
     letter: Letter | None = None
     account_id: int | None = None
+
+
+class _Common:
+    """What the sends of a batch share, told once: the way out, and what the content of a shop's template lacks."""
+
+    def __init__(self, routes: Routes, composer: Composer, batch: Batch) -> None:
+        self.now = batch.facts_at
+        self._routes, self._composer = routes, composer
+        self._told: dict[tuple[object, ...], tuple[RouteFacts, int | None, tuple[str, ...] | None]] = {}
+
+    def of(self, candidate: Candidate) -> tuple[RouteFacts, int | None, tuple[str, ...] | None]:
+        """The route, its account, and what is missing."""
+        held, row, shop = candidate.held, candidate.row, candidate.shop
+        version_id = row.template_version_id if row else None
+        key = (held.shop_id, held.channel, held.only_account, version_id)
+        told = self._told.get(key)
+        if told is None:
+            told = self._told[key] = (
+                *self._routes.route(shop, held, self.now),
+                self._composer.missing(shop, version_id),
+            )
+        return told
 
 
 class Deliverer:
@@ -128,7 +151,8 @@ class Deliverer:
         batch.facts_at = self.context.clock.now()
         candidates = await read_candidates(link, batch.bucket, claimed, self.books.shops, batch.facts_at)
         self.composer.learn(self.control, self.books, (c.row.template_version_id for c in candidates if c.row))
-        judged = [self._judge(candidate, batch) for candidate in candidates]
+        common = _Common(self.routes, self.composer, batch)
+        judged = [self._judge(candidate, common) for candidate in candidates]
         await self._store(link, batch, judged)
         return [
             Going(one.candidate, one.letter, one.account_id)
@@ -136,11 +160,10 @@ class Deliverer:
             if one.letter is not None and one.account_id is not None
         ]
 
-    def _judge(self, candidate: Candidate, batch: Batch) -> _Judged:
-        now, shop, row = batch.facts_at, candidate.shop, candidate.row
+    def _judge(self, candidate: Candidate, common: _Common) -> _Judged:
+        now = common.now
         try:
-            route, account_id = self.routes.route(shop, candidate.held, now)
-            missing = self.composer.missing(shop, row.template_version_id if row else None)
+            route, account_id, missing = common.of(candidate)
             verdict = may_send(facts_of(candidate, missing=missing, route=route, now=now))
         except ValueError as error:  # stored values that mean nothing (limits, states): nothing goes out
             return _Judged(candidate, deny(Reason.EVALUATION_FAILED, error=str(error)[:200]))

@@ -18,7 +18,7 @@ from rekindle.lib.ids import floor_id
 from rekindle.policy.stopped_since import Before, Now, Stop, stopped_since
 from rekindle.store import outbox
 from rekindle.store.async_connection import GONE, AsyncConnection
-from rekindle.store.outbox import SecondLook, ShopperNow
+from rekindle.store.outbox import SecondLook, SendRow, ShopperNow
 
 #: Messages of other workers stamped up to this much before our facts were read are looked for: their clocks may lag.
 _SKEW = timedelta(seconds=5)
@@ -50,7 +50,7 @@ async def start_under_lock(
     shoppers, looks = await outbox.lock_and_look(
         link,
         batch.bucket,
-        [one.candidate.held.id for one in wave],
+        {one.candidate.held.id: _row(one.candidate).contact_point_id for one in wave},
         [one.candidate.held.shopper_id for one in wave],
         held_until=held_until,
         now=now(),
@@ -87,9 +87,13 @@ def _sort(wave: Sequence[Going], shoppers: dict[object, ShopperNow], looks: dict
     return found
 
 
+def _row(candidate: Candidate) -> SendRow:
+    assert candidate.row is not None, "only a send with facts was allowed"
+    return candidate.row
+
+
 def _before(candidate: Candidate) -> Before:
-    row = candidate.row
-    assert row is not None, "only a send with facts was allowed"
+    row = _row(candidate)
     assert row.abandoned_at is not None
     return Before(
         abandoned_at=row.abandoned_at,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from rekindle.render.plain import MAX_TEXT_CHARS, Facts, Plain, clean_text
@@ -150,6 +151,11 @@ def http_url(value: str) -> str:
     return text if len(text) <= 2_000 and _HTTP.fullmatch(text) else ""
 
 
+@lru_cache(maxsize=8192)  # a shop's products come again in many carts; tracked links do not and are not kept
+def _known_url(value: str) -> str:
+    return http_url(value)
+
+
 def text_color_on(background: str) -> str:
     """White or near-black, whichever is easier to read on ``#rrggbb``.
 
@@ -164,6 +170,7 @@ def text_color_on(background: str) -> str:
     return "#ffffff" if 1.05 / (luminance + 0.05) >= (luminance + 0.05) / 0.0593 else "#111827"
 
 
+@lru_cache(maxsize=1024)  # the same for every letter of a shop; a template cannot change what it reads
 def _shop(shop: ShopFacts) -> Plain:
     name, address = _line(shop.name, 120), clean_text(shop.postal_address.strip()[:500])
     if not name:
@@ -191,8 +198,8 @@ def _item(item: ItemFacts) -> Plain:
         "quantity": item.quantity,
         "unit_cents": item.unit_cents,
         "line_cents": item.line_cents,
-        "image_url": http_url(item.image_url),
-        "url": http_url(item.url),
+        "image_url": _known_url(item.image_url),
+        "url": _known_url(item.url),
     }
 
 

@@ -19,6 +19,7 @@ from rekindle.render.plain import Facts, Plain
 
 #: Gmail shows "[Message clipped]" beyond it, and with it hides the unsubscribe link in the footer.
 GMAIL_CLIPS_BYTES: Final = 102 * 1024
+_SPECIAL = re.compile("[&<>\"']")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _UNSAFE: Final = frozenset({"javascript", "data", "vbscript", "file"})
 _PICTURE_SCHEMES: Final = frozenset({"http", "https", "cid"})
@@ -131,7 +132,7 @@ def _group(value: Plain) -> Mapping[str, Plain]:
 
 def _escaped(text: str) -> str:
     """As `merge` writes a value into HTML."""
-    return escape(text, quote=True).replace("&#x27;", "&#39;")
+    return escape(text, quote=True).replace("&#x27;", "&#39;") if _SPECIAL.search(text) else text
 
 
 class _Addresses(HTMLParser):

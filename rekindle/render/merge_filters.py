@@ -66,6 +66,8 @@ def money(cents: object, currency: object, locale: object = "en") -> str:
     >>> money(1999, "EUR", "de")
     '19,99\\xa0€'
     """
+    if type(cents) is int and type(currency) is str and type(locale) is str:  # nearly always, eight times a letter
+        return money_text(cents, currency, locale)
     _need(cents, int, "an amount in minor units for money")
     _need(currency, str, "a currency such as EUR for money")
     _need(locale, str, "a locale such as de for money")

@@ -82,7 +82,7 @@ def build_message(headers: MailHeaders, email: RenderedEmail, *, smtputf8: bool 
         lines.append(f"Reply-To: {mailbox(headers.reply_to, '', 'Reply-To', smtputf8)}")
     lines += [
         f"Subject: {text_value(headers.subject, 'Subject')}",
-        f"Date: {format_datetime(headers.date)}",
+        f"Date: {_date(headers.date)}",
         f"Message-ID: <{address(headers.message_id, 'Message-ID')}>",
         *_list_headers(headers),
         f"X-Rekindle-Send: {headers.send_id}",
@@ -182,6 +182,11 @@ def _encoded_words(text: str) -> str:
     return "\r\n ".join(
         f"=?utf-8?b?{b2a_base64(word.encode(errors='replace'), newline=False).decode()}?=" for word in words
     )
+
+
+@lru_cache(maxsize=64)  # the letters of a batch share their instant
+def _date(at: datetime) -> str:
+    return format_datetime(at)
 
 
 def _list_headers(headers: MailHeaders) -> list[str]:

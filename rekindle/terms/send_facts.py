@@ -1,14 +1,15 @@
 """What must be known before a send may go out? Facts in, nothing looked up; what is not known is None.
 
 Every group of facts can be missing as a whole (its row was not found): ``may_send`` then says no. Addresses are not
-among the facts: a decision needs to know that there is one, not which.
+among the facts: a decision needs to know that there is one, not which. Structs, because one is made for every send.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+import msgspec
 
 from rekindle.terms.cart import CartState
 from rekindle.terms.consent import ConsentState
@@ -16,8 +17,7 @@ from rekindle.terms.limits import HOUSE_LIMITS, SendLimits
 from rekindle.terms.send import Arm, Channel, EnrolmentState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CartFacts:
+class CartFacts(msgspec.Struct, frozen=True, kw_only=True):
     """``touched_at`` is the shopper's latest activity, ``ordered`` whether an order names this cart."""
 
     state: CartState
@@ -25,8 +25,7 @@ class CartFacts:
     ordered: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnrolmentFacts:
+class EnrolmentFacts(msgspec.Struct, frozen=True, kw_only=True):
     """``abandoned_at`` is the instant from which this run counts; ``exit_reason`` why it ended early, if it did."""
 
     state: EnrolmentState
@@ -35,8 +34,7 @@ class EnrolmentFacts:
     exit_reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShopperFacts:
+class ShopperFacts(msgspec.Struct, frozen=True, kw_only=True):
     """``last_order_at`` and ``opted_out_at`` are None when that never happened."""
 
     last_order_at: datetime | None = None
@@ -45,16 +43,14 @@ class ShopperFacts:
     zones: tuple[str, ...] = ()  #: every plausible IANA time zone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContactFacts:
+class ContactFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The address that the send is for."""
 
     has_address: bool
     consent: ConsentState | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriorSend:
+class PriorSend(msgspec.Struct, frozen=True, kw_only=True):
     """One earlier message to the same shopper: taken by a provider, or perhaps taken (sending, uncertain)."""
 
     channel: Channel
@@ -62,8 +58,7 @@ class PriorSend:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteFacts:
+class RouteFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Is there a way out now? ``paused_until`` is set while the shop, the channel or every account pauses."""
 
     exists: bool
@@ -71,8 +66,7 @@ class RouteFacts:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendFacts:
+class SendFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one decision looks at. ``missing`` names what the content lacks (empty: nothing)."""
 
     now: datetime
