@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import Any
 
 from rekindle.commands.leash import die_with
+from rekindle.commands.stop_once import heed_first_signal_only
 from rekindle.lib.operator_error import OperatorError
 
 HELP = "serve the API, webhooks, public pages and dashboard"
@@ -100,6 +101,7 @@ def require_free_port(host: str, port: int) -> None:
 def _load_in_worker(parent: int, target: str) -> Callable[..., Any]:
     """Load the application in a worker process, which ends when its parent does, `kill -9` included."""
     die_with(parent)
+    heed_first_signal_only()
     module, name = target.split(":")
     application: Callable[..., Any] = getattr(import_module(module), name)
     return application

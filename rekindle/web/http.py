@@ -37,12 +37,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``headers`` come on top of Content-Type; Content-Length is set by whoever sends it."""
+    """``headers`` come on top of Content-Type; Content-Length is set by whoever sends it. ``lines`` are all of them
+    ready to be sent, for an answer that is given again and again."""
 
     status: int
     body: bytes = b""
     content_type: str = "text/plain; charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
+    lines: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
 
 
 Handler = Callable[[Request], Answer]
@@ -87,6 +89,8 @@ def html_text(text: str) -> str:
 
 def all_headers(answer: Answer) -> list[tuple[str, str]]:
     """The headers to send, in lower case, with those that every answer of ours has."""
+    if answer.lines:
+        return list(answer.lines)
     headers = [
         ("content-type", answer.content_type),
         ("content-length", str(len(answer.body))),
@@ -96,8 +100,8 @@ def all_headers(answer: Answer) -> list[tuple[str, str]]:
     return headers
 
 
-def remote_of(peer: str, forwarded_for: str) -> str:
+def remote_of(peer: str, header: Callable[[str], str]) -> str:
     """The address a request came from: the peer's, or what our own proxy says in X-Forwarded-For."""
-    if settings.BEHIND_TLS_PROXY and forwarded_for:
-        return forwarded_for.rpartition(",")[2].strip()
+    if settings.BEHIND_TLS_PROXY and (told := header("x-forwarded-for")):
+        return told.rpartition(",")[2].strip()
     return peer

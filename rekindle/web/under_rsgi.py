@@ -17,6 +17,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Protocol
 
 from rekindle.web.http import Answer, Handler, Request, all_headers, remote_of
+from rekindle.web.ingest.answers import refused
 from rekindle.web.ingest.app import Intake
 from rekindle.web.under_wsgi import Environ, WSGIApplication, answer_safely
 
@@ -78,7 +79,11 @@ class Entrance:
             return
         path = scope.path
         if self._takes_events(path):
-            answer = await self._intake().accept_async(_request(scope), lambda limit: _read(scope, protocol, limit))
+            try:
+                answer = await self._intake().accept_async(_request(scope), lambda limit: _read(scope, protocol, limit))
+            except Exception:
+                log.exception("events_failed")
+                answer = refused(500, "something went wrong on our side; send the same events again")
             _send(scope, protocol, answer)
             return
         handler = self._handler_for(path)
@@ -187,13 +192,17 @@ def environ_of(scope: Scope, body: IO[bytes], size: int) -> Environ:
 
 
 def _request(scope: Scope, read: Callable[[int], bytes | None] = lambda _limit: b"") -> Request:
-    headers = scope.headers
+    told = scope.headers.get
+
+    def header(name: str) -> str:
+        return told(name) or ""
+
     return Request(
         method=scope.method,
         path=scope.path,
         query=scope.query_string,
-        remote=remote_of(_host_of(scope.client), headers.get("x-forwarded-for") or ""),
-        header=lambda name: headers.get(name) or "",
+        remote=remote_of(_host_of(scope.client), header),
+        header=header,
         read=read,
     )
 

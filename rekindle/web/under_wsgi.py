@@ -52,7 +52,7 @@ def request_of(environ: Environ, path: str) -> Request:
         method=str(environ["REQUEST_METHOD"]),
         path=path,
         query=str(environ.get("QUERY_STRING", "")),
-        remote=remote_of(str(environ.get("REMOTE_ADDR", "")), header("x-forwarded-for")),
+        remote=remote_of(str(environ.get("REMOTE_ADDR", "")), header),
         header=header,
         read=lambda limit: _read(environ, limit),
     )

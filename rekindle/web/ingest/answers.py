@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from rekindle.web.http import ANY_ORIGIN, NO_STORE, Answer, json_answer
+from rekindle.web.http import ANY_ORIGIN, NO_STORE, Answer, all_headers, json_answer
 from rekindle.web.ingest.problem import EventError
 
 _MAX_TOLD = 100  #: errors listed in one answer
-_PLAIN_SUCCESS = Answer(200, b'{"success":true}', "application/json", {**ANY_ORIGIN, **NO_STORE})
+_SUCCESS = Answer(200, b'{"success":true}', "application/json", {**ANY_ORIGIN, **NO_STORE})
+PLAIN_SUCCESS = replace(_SUCCESS, lines=tuple(all_headers(_SUCCESS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Outcome:
 def compatible_answer(outcome: Outcome) -> Answer:
     """As Segment answers: success, whatever single events were like; what was dropped is told beside it."""
     if not outcome.refusals:
-        return _PLAIN_SUCCESS
+        return PLAIN_SUCCESS
     dropped = [refusal.told() for refusal in outcome.refusals if not refusal.kept]
     trimmed = [refusal.told() for refusal in outcome.refusals if refusal.kept]
     body: dict[str, object] = {"success": True}

@@ -19,9 +19,17 @@ from rekindle.terms.event import ShopEvent
 from rekindle.terms.shop import ShopSettings
 from rekindle.web import metrics
 from rekindle.web.http import Answer, Request
-from rekindle.web.ingest.answers import Outcome, Refusal, compatible_answer, preflight, refused, strict_answer
+from rekindle.web.ingest.answers import (
+    PLAIN_SUCCESS,
+    Outcome,
+    Refusal,
+    compatible_answer,
+    preflight,
+    refused,
+    strict_answer,
+)
 from rekindle.web.ingest.body import check_head, decoded, too_large
-from rekindle.web.ingest.envelope import Envelope, check_event, open_batch, open_event, open_single
+from rekindle.web.ingest.envelope import Envelope, check_event, is_single, open_batch, open_event, open_single
 from rekindle.web.ingest.keys import told_key
 from rekindle.web.ingest.limits import MAX_BODY
 from rekindle.web.ingest.moments import skew_of
@@ -33,7 +41,7 @@ from rekindle.web.ingest.writer import STORED, Job, NotStored, Result, Writer
 from rekindle.web.rate import RateLimit
 from rekindle.web.remember import Remembered
 
-TIMEOUT_S = 60.0  #: how long a thread waits for its commit; the database gives up before
+TIMEOUT_S = 30.0  #: how long a request waits for its commit; a statement is given up before
 RETRY_S = 5  #: what a sender is told to wait when the database is away
 
 
@@ -111,9 +119,12 @@ class Intake:
             parcel = self._read(endpoint, request, envelope, shop)
             if not parcel.events:
                 return _finish(endpoint, parcel, STORED, began)
-            job = self._submit(parcel, loop.create_future())
-            assert job.future is not None
-            return _finish(endpoint, parcel, await job.future, began)
+            future: asyncio.Future[Result] = loop.create_future()
+            self._submit(parcel, future)
+            patience = loop.call_later(TIMEOUT_S, _give_up, future)
+            result = await future
+            patience.cancel()
+            return _finish(endpoint, parcel, result, began)
         except (RequestError, psycopg.OperationalError) as error:
             return _turned_away(error)
 
@@ -123,7 +134,9 @@ class Intake:
         if raw is None:
             raise too_large()
         body = decoded(raw, request.header("content-encoding"))
-        return open_single(body) if endpoint.single else open_batch(body)
+        if endpoint.single or (endpoint.strict and is_single(body)):
+            return open_single(body)
+        return open_batch(body)
 
     def _key(self, request: Request, envelope: Envelope) -> str:
         in_body = envelope.write_key
@@ -187,6 +200,8 @@ def _refusals(index: int, message: Message | None, findings: Findings, *, kept: 
 def _finish(endpoint: Endpoint, parcel: Parcel, result: Result, began: float) -> Answer:
     """Turn what became of the events into the endpoint's answer. Raises RequestError when nothing can be promised."""
     metrics.INGEST_SECONDS.observe(time.perf_counter() - began)
+    if result is STORED and not parcel.refusals and not endpoint.strict:
+        return PLAIN_SUCCESS
     if isinstance(result, NotStored):
         raise away() if result.again else RequestError(500, "events could not be stored; the operator's log says why")
     outcome = Outcome(len(parcel.events), parcel.refusals)
@@ -199,6 +214,12 @@ def _finish(endpoint: Endpoint, parcel: Parcel, result: Result, began: float) ->
     if outcome.refusals:
         metrics.REFUSED.inc(len({refusal.index for refusal in outcome.refusals if not refusal.kept}))
     return strict_answer(outcome) if endpoint.strict else compatible_answer(outcome)
+
+
+def _give_up(future: asyncio.Future[Result]) -> None:
+    """The events may still be stored; the sender is told to send them again, which is harmless."""
+    if not future.done():
+        future.set_result(NotStored(again=True))
 
 
 def _other(request: Request) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 
 from rekindle.web.http import Request
 from rekindle.web.ingest.limits import MAX_BODY
@@ -23,13 +24,18 @@ def check_head(request: Request) -> None:
     length = request.header("content-length")
     if length and (not length.isdigit() or int(length[:12]) > MAX_BODY):
         raise too_large()
-    kind, _, parameters = request.header("content-type").lower().partition(";")
+    _check_types(request.header("content-type")[:200], request.header("content-encoding")[:200])
+
+
+@lru_cache(maxsize=256)  # a handful of clients send the same few
+def _check_types(content_type: str, encoding: str) -> None:
+    kind, _, parameters = content_type.lower().partition(";")
     if kind.strip() not in ("application/json", "text/plain", ""):
         raise RequestError(415, "send application/json (or text/plain, as browsers' beacons do)")
     _, said, charset = parameters.partition("charset=")
     if said and charset.split(";")[0].strip(' "') not in _UTF8:
         raise RequestError(400, "the body must be UTF-8")
-    if request.header("content-encoding").lower() not in ("", "identity", "gzip"):
+    if encoding.lower() not in ("", "identity", "gzip"):
         raise RequestError(415, "only gzip compression is understood")
 
 

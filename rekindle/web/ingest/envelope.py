@@ -19,7 +19,8 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _ALL_BUT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
-_NOT_JSON = (b"NaN", b"Infinity")
+_NOT_STRICT = re.compile(rb"NaN|Infinity|\\u[dD][89a-fA-F]")
+_BATCH_FORM = '{"batch": [...]}'
 _NOT_A_NUMBER = b"NaN"
 
 
@@ -46,6 +47,11 @@ class _Batch(msgspec.Struct):
     sentAt: str | None = None  # noqa: N815
 
 
+class _Kind(msgspec.Struct):
+    type: str | None = None
+
+
+_KIND = msgspec.json.Decoder(_Kind)
 _BATCH = msgspec.json.Decoder(_Batch)
 
 
@@ -54,9 +60,9 @@ def open_batch(body: bytes) -> Envelope:
     try:
         found = _BATCH.decode(body)
     except (msgspec.MsgspecError, RecursionError) as error:
-        if not any(word in body for word in _NOT_JSON):
-            raise _not_an_envelope(error, '{"batch": [...]}') from None
-        return _open_with_nan(body)
+        if _NOT_STRICT.search(body) is None:
+            raise _not_an_envelope(error, _BATCH_FORM) from None
+        return _open_tolerantly(body, error)
     return _counted([bytes(raw) for raw in found.batch], found.writeKey, found.sentAt)
 
 
@@ -67,6 +73,14 @@ def open_single(body: bytes) -> Envelope:
     except (msgspec.MsgspecError, RecursionError) as error:
         raise _not_an_envelope(error, "one event") from None
     return Envelope([body], opened[0].writeKey, opened[0].sentAt, opened)
+
+
+def is_single(body: bytes) -> bool:
+    """Is this body one event rather than a batch? Judged by its type; False for what is no JSON object."""
+    try:
+        return _KIND.decode(body).type is not None
+    except (msgspec.MsgspecError, RecursionError):
+        return False
 
 
 def open_event(raw: bytes) -> Opened:
@@ -104,29 +118,29 @@ def depth_exceeds(text: bytes, levels: int) -> bool:
     return bool(brackets)
 
 
-def _counted(events: list[bytes], write_key: str | None, sent_at: str | None) -> Envelope:
+def _counted(events: list[bytes], write_key: object, sent_at: object) -> Envelope:
     if len(events) > MAX_EVENTS:
         raise RequestError(413, f"a batch must not exceed {MAX_EVENTS} events")
     return Envelope(events, write_key, sent_at)
 
 
-def _open_with_nan(body: bytes) -> Envelope:
-    """Some clients write NaN, which is not JSON; the events without it are still good.
+def _open_tolerantly(body: bytes, error: Exception) -> Envelope:
+    """Some clients write NaN, or half of a character; the events without it are still good.
 
-    The bad ones are handed on as they are, so that they are refused one by one.
+    Slow, and only for a body that is no strict JSON. The bad events are handed on so that they are refused one by one.
     """
     marker = "\ufdd0NaN"  # a noncharacter: in nobody's text
-
     try:
         found = json.loads(body, parse_constant=lambda _word: marker)
         if not isinstance(found["batch"], list):
             raise TypeError
-        texts = [msgspec.json.encode(event) for event in found["batch"]]
+        texts = [json.dumps(event, ensure_ascii=True).encode() for event in found["batch"]]
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise RequestError(400, 'the body is not valid JSON of the form {"batch": [...]}') from None
-    mark = marker.encode()
-    keys = [found.get(name) if isinstance(found.get(name), str) else None for name in ("writeKey", "sentAt")]
-    return _counted([_NOT_A_NUMBER if mark in text else text for text in texts], keys[0], keys[1])
+        raise _not_an_envelope(error, _BATCH_FORM) from None
+    mark = json.dumps(marker).strip('"').encode()
+    return _counted(
+        [_NOT_A_NUMBER if mark in text else text for text in texts], found.get("writeKey"), found.get("sentAt")
+    )
 
 
 def _not_an_envelope(error: Exception, wanted: str) -> RequestError:

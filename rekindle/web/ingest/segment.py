@@ -157,12 +157,20 @@ def _message_key(message: Message, raw: bytes) -> str:
     if type(value) is str and 0 < len(value) <= MAX_MESSAGE_ID:
         return value
     if value is None or value == "":
-        content = {name: told for name, told in msgspec.json.decode(raw).items() if name not in _NOT_HASHED}
-        return "sha256:" + hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
+        return "sha256:" + _content_hash(raw)
     key = read_key(value, "messageId")
     if key is not None and len(key) <= MAX_MESSAGE_ID:
         return key
     raise EventError("messageId", f"must not exceed {MAX_MESSAGE_ID} characters")
+
+
+def _content_hash(raw: bytes) -> str:
+    try:
+        told = msgspec.json.decode(raw)
+    except msgspec.MsgspecError as error:
+        raise EventError("", f"not storable as JSON: {error}") from None
+    content = {name: value for name, value in told.items() if name not in _NOT_HASHED}
+    return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
 
 
 def _judge(problem: EventError, kind: EventKind, findings: Findings) -> None:
