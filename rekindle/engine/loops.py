@@ -164,6 +164,7 @@ class StageLoop(Loop):
                 break
             done += self._work(connection, self._books, bucket)
         if done:
+            _log.info("work_done", extra={"facts": {"loop": self.name, "done": done, "buckets": len(ready)}})
             for wake in self._after:
                 wake()
             return Turn(done, 0.0)

@@ -1,7 +1,8 @@
 """What is fixed about a message when its step is taken? Channel, address, template, links, locale.
 
 The part of `advance` that turns "write now" into a send. Links are numbered by their place in ``context["links"]``:
-first the cart's lines in their order, then the recommendations, whose facts lie in ``context["recommended"]``.
+first the cart's lines in their order, then the recommendations, whose facts lie in ``context["recommended"]``. A visit
+that only looked has no lines; what it looked at lies in ``context["viewed"]``, as lines of one piece each.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
 
 MAX_LINKS = 20  #: lines of a cart that a message shows
+MAX_VIEWED = 6  #: products of a visit that a message shows
 
 
 class Wish(NamedTuple):
@@ -51,13 +53,14 @@ def plan_sends(
 ) -> list[Plan]:
     """Plan the messages of a batch. A message that cannot be planned is refused; its flow goes on."""
     recommended = _recommended(connection, books, wishes)
-    return [
-        _plan(books, wish, reaches.get(wish.run.shopper_id, ()), products)
-        for wish, products in zip(wishes, recommended, strict=True)
-    ]
+    plans = []
+    for wish, products in zip(wishes, recommended, strict=True):
+        viewed = _viewed(connection, books, wish)
+        plans.append(_plan(books, wish, reaches.get(wish.run.shopper_id, ()), _context(wish, products, viewed)))
+    return plans
 
 
-def _plan(books: Books, wish: Wish, reaches: Sequence[Reach], products: Sequence[ShownProduct]) -> Plan:
+def _plan(books: Books, wish: Wish, reaches: Sequence[Reach], context: dict[str, object]) -> Plan:
     message, run = wish.due.step, wish.run
     template = books.template(run.shop_id, message.template)
     if template is None:
@@ -74,7 +77,7 @@ def _plan(books: Books, wish: Wish, reaches: Sequence[Reach], products: Sequence
         contact_point_id=reach.contact_point_id,
         template_version_id=template.version_id,
         planned_at=wish.due.planned_at,
-        context=_context(wish, products),
+        context=context,
     )
     return Plan(wish, send, None)
 
@@ -83,27 +86,39 @@ def _send_id(run: DueEnrolment, step: str, channel: Channel) -> str:
     return timed_hex(epoch_ms(run.entered_at), f"{run.id}:{step}:{channel.value}".encode())
 
 
-def _context(wish: Wish, products: Sequence[ShownProduct]) -> dict[str, object]:
+def _context(wish: Wish, products: Sequence[ShownProduct], viewed: Sequence[dict[str, object]]) -> dict[str, object]:
     cart, shop = wish.cart, wish.shop
     elsewhere = cart.recover_url or shop.restore_url or shop.url
-    links = [_web_address(item.get("url")) or elsewhere for item in cart.items[:MAX_LINKS]]
+    lines: Sequence[Mapping[str, object]] = viewed or cart.items
+    links = [_web_address(line.get("url")) or elsewhere for line in lines[:MAX_LINKS]]
     shopper_locale = wish.shopper.locale if wish.shopper else ""
-    return {
+    context = {
         "links": links + [product.url for product in products],
         "locale": shopper_locale or str(cart.facts.get("locale") or "") or shop.locale,
         "step_number": wish.number,
-        "recommended": [
-            {
-                "product_key": product.product_key,
-                "title": product.title,
-                "url": product.url,
-                "image_url": product.image_url,
-                "unit_cents": product.unit_cents,
-                "currency": product.currency,
-            }
-            for product in products
-        ],
+        "recommended": [_facts(product) for product in products],
     }
+    return context | ({"viewed": list(viewed)} if viewed else {})
+
+
+def _facts(product: ShownProduct) -> dict[str, object]:
+    return {
+        "product_key": product.product_key,
+        "title": product.title,
+        "url": product.url,
+        "image_url": product.image_url,
+        "unit_cents": product.unit_cents,
+        "currency": product.currency,
+    }
+
+
+def _viewed(connection: Connection, books: Books, wish: Wish) -> list[dict[str, object]]:
+    """What a visit looked at, as far as the catalogue can show it; nothing for carts."""
+    if wish.cart.stage != Stage.BROWSE.value:
+        return []
+    products = books.shelf.look_up(connection, wish.shop, wish.cart.views[:MAX_VIEWED])
+    currency = wish.cart.currency or wish.shop.currency
+    return [{**_facts(product), "quantity": 1} for product in products if product.currency == currency]
 
 
 def _web_address(value: object) -> str:

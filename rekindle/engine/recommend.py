@@ -29,11 +29,21 @@ class Shelf:
         self, connection: Connection, shop: ShopSettings, carts: Sequence[tuple[Seeds, Iterable[str]]]
     ) -> list[list[ShownProduct]]:
         """For each (seeds, keys never to show) of one shop the products to show, best first."""
+        shelf = self._of(connection, shop)
+        shelf.learn(connection, {key for seeds, _ in carts for key, _ in seeds})
+        return [shelf.choose(seeds, barred) for seeds, barred in carts]
+
+    def look_up(self, connection: Connection, shop: ShopSettings, keys: Sequence[str]) -> list[ShownProduct]:
+        """Those of these products that can be shown, in the order given."""
+        shelf = self._of(connection, shop)
+        shelf.learn(connection, set(keys))
+        return shelf.shown(keys)
+
+    def _of(self, connection: Connection, shop: ShopSettings) -> _ShopShelf:
         shelf = self._shops.get(shop.id)
         if shelf is None or shelf.is_stale():
             shelf = self._shops[shop.id] = _ShopShelf(connection, shop)
-        shelf.learn(connection, {key for seeds, _ in carts for key, _ in seeds})
-        return [shelf.choose(seeds, barred) for seeds, barred in carts]
+        return shelf
 
 
 class _ShopShelf:
@@ -70,6 +80,9 @@ class _ShopShelf:
         counts = Counts(self._popularity, self._pairs)
         keys = recommend(seeds, counts, limit=SHOWN, exclude=set(barred), best=self._best)
         return [self._shown[key] for key in keys]
+
+    def shown(self, keys: Sequence[str]) -> list[ShownProduct]:
+        return [self._shown[key] for key in dict.fromkeys(keys) if key in self._shown]
 
 
 def _can_be_shown(product: ShownProduct) -> bool:
