@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-#: Scripts only from our own files; images of products come from the shops' own servers over https.
+#: Images of products come from the shops' own servers: over https, and over http where we are reached so ourselves.
+PICTURE_SOURCES = "https: data:" + (" http:" if settings.PUBLIC_URL.startswith("http://") else "")
+#: Scripts only from our own files.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' https: data:",
+        f"img-src 'self' {PICTURE_SOURCES}",
         "connect-src 'self'",
         "font-src 'self'",
         "form-action 'self'",

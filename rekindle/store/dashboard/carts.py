@@ -18,6 +18,7 @@ from psycopg.rows import class_row, dict_row
 
 from rekindle.lib.ids import natural_id
 from rekindle.store.buckets import address_bucket, order_bucket
+from rekindle.store.dashboard.narrow import narrowed
 from rekindle.store.database import Connection
 from rekindle.store.statements import sql
 from rekindle.terms.cart import CartState, Stage
@@ -127,7 +128,6 @@ def list_carts(
     """One page of the list: at most ``limit`` rows behind the place ``after``."""
     found = wanted.found
     values = {
-        "buckets": list(buckets),
         "shop_id": shop_id,
         "states": [state.value for state in wanted.states],
         "stages": [stage.value for stage in wanted.stages],
@@ -141,7 +141,7 @@ def list_carts(
         "n": limit,
     }
     with connection.cursor(row_factory=class_row(CartLine)) as cursor:
-        return cursor.execute(sql(_STATEMENTS[order]), values).fetchall()
+        return cursor.execute(*narrowed(_STATEMENTS[order], buckets, values)).fetchall()
 
 
 def place_of(line: CartLine, order: CartOrder) -> PagePlace:

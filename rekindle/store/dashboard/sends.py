@@ -12,6 +12,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from rekindle.store.dashboard.narrow import narrowed
 from rekindle.store.database import Connection
 from rekindle.store.statements import sql
 from rekindle.terms.send import SendEventKind, SendState
@@ -89,7 +90,6 @@ def list_sends(
 ) -> list[SendLine]:
     """One page of a list, newest enrolment first; ``after``: id of the last row of the page before."""
     values: dict[str, object] = {
-        "buckets": list(buckets),
         "shop_id": shop_id,
         "step": step,
         "after_id": after,
@@ -98,11 +98,11 @@ def list_sends(
     with connection.cursor(row_factory=class_row(SendLine)) as cursor:
         if which in _IN_OUTBOX:
             values["states"] = [state.value for state in _IN_OUTBOX[which]]
-            return cursor.execute(sql("sends_in_outbox"), values).fetchall()
+            return cursor.execute(*narrowed("sends_in_outbox", buckets, values)).fetchall()
         if which in _BY_EVENT:
             values["kinds"] = [kind.value for kind in _BY_EVENT[which]]
-            return cursor.execute(sql("sends_with_event"), values).fetchall()
-        return cursor.execute(sql("sends_newest"), values).fetchall()
+            return cursor.execute(*narrowed("sends_with_event", buckets, values)).fetchall()
+        return cursor.execute(*narrowed("sends_newest", buckets, values)).fetchall()
 
 
 def outbox_of_sends(connection: Connection, lines: Sequence[SendLine]) -> dict[UUID, OutboxLine]:

@@ -199,4 +199,6 @@ def _whole(value: object) -> int | None:
 def _text(value: object) -> str:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value)
+    if isinstance(value, list) and all(isinstance(one, str | int) for one in value):
+        return ", ".join(str(one) for one in value)[:300]
     return json.dumps(value, ensure_ascii=False)[:300]

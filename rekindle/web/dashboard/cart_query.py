@@ -36,7 +36,7 @@ MOST_CHARACTERS: Final = 200
 #: What the address bar says, and what the menu says.
 STATES: Final = (("", "Any state"), *((state.value, state.value.title()) for state in CartState))
 STAGES: Final = (
-    ("", "Carts and checkouts"),
+    ("", "All carts"),
     (Stage.CART.value, "Cart only"),
     (Stage.CHECKOUT.value, "Checkout begun"),
     (Stage.PAYMENT.value, "Payment tried"),

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from rekindle.lib.addresses import masked
 from rekindle.store.dashboard.carts import (
     CartLine,
+    CartOrder,
     NextStep,
     ShopperLine,
     list_carts,
@@ -60,9 +61,19 @@ def carts(visit: Visit) -> HttpResponse:
         "choices": {"states": STATES, "stages": STAGES, "periods": PERIODS, "known": KNOWN, "orders": ORDERS},
     }
     if wants_part(visit):
-        part = "rows" if query.after else "list"
-        return show_part(visit, f"dashboard/parts/cart_{part}.html", content)
+        response = show_part(visit, f"dashboard/parts/cart_{'rows' if query.after else 'list'}.html", content)
+        if not query.after:
+            response["HX-Push-Url"] = _address(visit)
+        return response
     return show_page(visit, "dashboard/carts.html", content, section=Section.CARTS)
+
+
+def _address(visit: Visit) -> str:
+    """This list's address without the filters that are empty."""
+    params = visit.request.GET.copy()
+    for name in [name for name, value in params.items() if not value or (name, value) == ("sort", CartOrder.NEWEST)]:
+        del params[name]
+    return f"{visit.request.path}{'?' if params else ''}{params.urlencode()}"
 
 
 def _rows(visit: Visit, lines: Sequence[CartLine]) -> list[CartRowView]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 
 from rekindle.engine.preview import preview_email
 from rekindle.terms.role import Action
 from rekindle.web.dashboard.access import Visit, shop_view
+from rekindle.web.security import PICTURE_SOURCES
 
 _POLICY = (
-    "sandbox; default-src 'none'; img-src https: data:{plain}; style-src 'unsafe-inline'; frame-ancestors 'self';"
+    f"sandbox; default-src 'none'; img-src {PICTURE_SOURCES}; style-src 'unsafe-inline'; frame-ancestors 'self';"
     " base-uri 'none'; form-action 'none'"
 )
 #: Links of a preview would leave the frame for a window that its sandbox does not let it open: a click does nothing.
@@ -27,8 +27,7 @@ def preview(visit: Visit, version_id: int) -> HttpResponse:
         response = render(visit.request, "dashboard/no_preview.html", {"verdict": made.verdict})
     else:
         response = HttpResponse(_with_base(made.email.html))
-    plain = " http:" if settings.PUBLIC_URL.startswith("http://") else ""
-    response["Content-Security-Policy"] = _POLICY.format(plain=plain)
+    response["Content-Security-Policy"] = _POLICY
     response["X-Frame-Options"] = "SAMEORIGIN"
     return response
 
