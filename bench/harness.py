@@ -111,6 +111,11 @@ class Meter:
         self.wall_s, self.core_s, self.beside_s = wall, counted, beside
         self.foreign_busy = (busy - counted - beside) / wall if wall else 0.0
 
+    def add_beside(self, core_s: float) -> None:
+        """CPU of a load generator that came and went between start and stop; call it after `stop`."""
+        self.beside_s += core_s
+        self.foreign_busy -= core_s / self.wall_s if self.wall_s else 0.0
+
     def _read(self) -> tuple[float, float, float, float]:
         own = sum(os.times()[:2]) if getattr(self, "_own", False) else 0.0
         return time.monotonic(), _machine_busy_s(), cpu_s(self.counted), cpu_s(self.beside) + own

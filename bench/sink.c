@@ -3,7 +3,7 @@
  *
  *   sink PORT LOG SAMPLES EVERY      (cc -O2 -o sink sink.c)
  *
- * LOG gets one line per accepted message: recipient, tab, X-Rekindle-Send (or Message-ID) of the message.
+ * LOG gets one line per accepted message: recipient, X-Rekindle-Send (or Message-ID), List-Unsubscribe; tab-separated.
  * SAMPLES gets every EVERY-th message: "<length> <recipient>\n", the bytes as received, "\n".
  * Both files are flushed whenever nothing is waiting. PIPELINING, 8BITMIME and SIZE are offered. Not for production.
  */
@@ -54,10 +54,11 @@ static void header(const char *message, size_t length, const char *name, char *v
 }
 
 static void accept_message(struct client *c, const char *message, size_t length) {
-    char id[256];
+    char id[256], unsubscribe[512];
     header(message, length, "X-Rekindle-Send:", id, sizeof id);
     if (!id[0]) header(message, length, "Message-ID:", id, sizeof id);
-    fprintf(log_file, "%s\t%s\n", c->rcpt, id);
+    header(message, length, "List-Unsubscribe:", unsubscribe, sizeof unsubscribe);
+    fprintf(log_file, "%s\t%s\t%s\n", c->rcpt, id, unsubscribe);
     if (every > 0 && taken % every == 0) {
         fprintf(samples, "%zu %s\n", length, c->rcpt);
         fwrite(message, 1, length, samples);

@@ -166,8 +166,9 @@ def _measured(plan: Plan, requests: list[bytes], *, connections: int, count: int
         plan.bench.settle()
         meter = Meter([pid, plan.bench.pid])
         meter.start()
-        outcome, _ = put(port, connections, requests)
+        outcome, sender_s = put(port, connections, requests)
         meter.stop()
+        meter.add_beside(sender_s)
     check(dsn, count)
     return Sample.of(count, meter, f"p50 {outcome.p50_ms:.0f} ms, p99 {outcome.p99_ms:.0f} ms")
 

@@ -25,6 +25,7 @@ from bench.harness import Bench, BrokenRunError, Comparison, Meter, Sample, data
 from rekindle.engine.abandon import abandon
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
+from rekindle.engine.worker import spare_the_collector
 from rekindle.lib.clock import MovableClock
 from rekindle.store.database import connect
 from rekindle.terms.shop import ShopSettings
@@ -226,6 +227,7 @@ def run(
 ) -> bool:
     """Build, run the rounds, print the ratios; True when the floor is reached."""
     source = f"rekindle_bench_w2_{open_count}_{due_count}"
+    spare_the_collector()  # as a worker does
     build(bench, source, open_count, due_count)
     runs: dict[str, Callable[[], Sample]] = {
         "product": lambda: product(bench, source, due_count, batch),
