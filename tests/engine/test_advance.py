@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from email import message_from_bytes, policy
 from uuid import UUID
 
 import pytest
@@ -10,14 +11,32 @@ import pytest
 from rekindle.engine.abandon import abandon
 from rekindle.engine.advance import advance
 from rekindle.engine.books import Books
+from rekindle.engine.compose import Composer
 from rekindle.engine.context import Context
+from rekindle.engine.facts import Candidate
 from rekindle.lib.clock import MovableClock
 from rekindle.lib.ids import timed_id
 from rekindle.lib.tokens import Purpose, hash_of, secret_of
+from rekindle.providers.base import Letter
+from rekindle.render.defaults import default_email
+from rekindle.render.email import compile_email
 from rekindle.store.buckets import base_bucket
 from rekindle.store.database import Connection
+from rekindle.store.outbox import CartRow, Claimed, SendRow
+from rekindle.terms.decision import Verdict
 from rekindle.terms.shop import ShopSettings
-from tests.engine.scene import Placed, busy_buckets, one, put_cart, put_flow, put_shopper, put_template, rows, steps
+from tests.engine.scene import (
+    Placed,
+    busy_buckets,
+    one,
+    put_cart,
+    put_flow,
+    put_shopper,
+    put_template,
+    put_visit,
+    rows,
+    steps,
+)
 from tests.factories import make_shop
 
 MIN, H, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -388,6 +407,59 @@ def test_recommendations_come_after_the_carts_lines(
     assert context_of["recommended"][0] == {
         "product_key": "rope", "title": "Rope", "url": "https://fernweh.example/rope", "image_url": "", "unit_cents": 900, "currency": "EUR",
     }  # fmt: skip
+
+
+def test_a_message_about_a_visit_shows_what_was_looked_at(
+    connection: Connection, context: Context, clock: MovableClock, shop: ShopSettings
+) -> None:
+    from rekindle.lib.ids import natural_id
+
+    for key, currency in [("p1", "EUR"), ("p2", "EUR"), ("p3", "USD")]:
+        connection.execute(
+            "INSERT INTO products (bucket, id, shop_id, product_key, title, url, image_url, unit_cents, currency, category, popularity, seen_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, '', 900, %s, '', 0, %s)",
+            [
+                base_bucket(shop),
+                natural_id("product", shop.id, key),
+                shop.id,
+                key,
+                key.title(),
+                f"https://fernweh.example/{key}",
+                currency,
+                clock.now(),
+            ],
+        )
+    put_flow(connection, shop, activated_at=clock.now(), key="browse", trigger={"kinds": ["browse"]}, steps=steps(1))
+    put_visit(connection, context, shop, put_shopper(connection, context, shop), views=["p2", "p3", "gone", "p1"])
+    clock.advance(3 * H)
+    work(connection, context, shop)
+    made = one(connection, "SELECT context FROM sends")["context"]
+    assert isinstance(made, dict)
+    assert made["links"] == ["https://fernweh.example/p2", "https://fernweh.example/p1"]
+    assert [(line["product_key"], line["quantity"], line["unit_cents"]) for line in made["viewed"]] == [
+        ("p2", 1, 900),
+        ("p1", 1, 900),
+    ]
+    letter = letter_of(context, shop, made)
+    assert isinstance(letter, Letter)
+    plain = message_from_bytes(letter.content, policy=policy.default).get_body(("plain",))
+    assert plain is not None
+    text = plain.get_content()
+    assert 0 < text.index("P2") < text.index("P1")
+    assert "18.00" in text
+
+
+def letter_of(context: Context, shop: ShopSettings, made: dict[str, object]) -> Letter | Verdict:
+    """What delivery would write about a visit, in the default letter."""
+    email = default_email(1, "en")
+    composer, nobody = Composer(context), UUID(int=0)
+    composer._compiled[1] = compile_email(email)
+    held = Claimed(0, nobody, shop.id, nobody, nobody, "email", 0, context.clock.now(), bytes(16))
+    row = SendRow._make([None] * len(SendRow._fields))._replace(
+        id=nobody, template_version_id=1, context=made, first_name="Ada", address="ada@example.com"
+    )
+    cart = CartRow(nobody, "abandoned", context.clock.now(), False, [], None, 0)
+    return composer.compose(Candidate(held, row, cart, shop, ()), context.clock.now())
 
 
 def test_a_batch_is_no_larger_than_asked(

@@ -16,6 +16,7 @@ from rekindle.terms.shop import ShopSettings
 from ..conftest import START
 from ..event_factory import added, event, identified, item, ordered, removed, snapshot, tell, viewed
 from ..factories import make_shop
+from .scene import put_flow
 
 Rows = Callable[..., list[tuple[Any, ...]]]
 CHECKOUT = EventKind.CHECKOUT_STARTED
@@ -302,3 +303,17 @@ def test_two_shops_do_not_meet(connection: Connection, context: Context, shop: S
     assert tell(connection, context, other, one) == (1, 0)
     assert connection.execute("SELECT count(DISTINCT id) FROM carts WHERE cart_key = 'c-1'").fetchone() == (2,)
     assert len(rows("shoppers", "id")) == 1
+
+
+def test_a_flow_with_less_patience_than_its_shop_sets_the_timer(
+    connection: Connection, context: Context, shop: ShopSettings, rows: Rows
+) -> None:
+    trigger = {"kinds": ["cart", "browse"], "idle_s": 600}
+    put_flow(connection, shop, activated_at=START, trigger=trigger)
+    tell(connection, context, shop, viewed(visitor_key="a:2"), added(cart_key="c-1"))
+    tell(connection, context, shop, event(CHECKOUT, minute=1, cart_key="c-2", visitor_key="a:3"))
+    assert rows("carts", "cart_key, check_at") == [
+        ("browse:a:2", START + timedelta(minutes=10)),
+        ("c-1", START + timedelta(minutes=10)),
+        ("c-2", START + timedelta(minutes=16)),
+    ]

@@ -184,6 +184,7 @@ def test_the_strict_endpoint_answers_each_error(post: Post, recorder: Recorder) 
         200,
         {"accepted": 0, "errors": []},
     )
+    assert told(post("/v1/events", good | {"writeKey": "wk"})) == {"accepted": 1, "errors": []}
     mixed = post("/v1/events", batch(bad, track("x", 2), {"type": "fly"}))
     assert mixed.status == 207
     assert told(mixed)["accepted"] == 1
@@ -192,7 +193,7 @@ def test_the_strict_endpoint_answers_each_error(post: Post, recorder: Recorder) 
         (2, None, "type"),
     ]
     assert post("/v1/events", batch(bad)).status == 422
-    assert [event.message_key for event in recorder.events] == ["m1", "m2"]
+    assert [event.message_key for event in recorder.events] == ["m1", "m1", "m2"]
 
 
 @pytest.mark.parametrize(
@@ -339,3 +340,23 @@ def test_over_the_rate_is_429(recorder: Recorder, clock: MovableClock) -> None:
     ]
     assert [answer.status for answer in statuses] == [200, 200, 429]
     assert statuses[2].headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("entrance", ["thread", "loop"])
+def test_a_database_that_never_answers_is_503(
+    recorder: Recorder, intake: Intake, monkeypatch: pytest.MonkeyPatch, entrance: str
+) -> None:
+    frozen = threading.Event()
+    recorder.fail = lambda _events: frozen.wait(20) and None
+    monkeypatch.setattr("rekindle.web.ingest.app.TIMEOUT_S", 0.05)
+    body = msgspec.json.encode(batch(track("x")))
+    request = Request(method="POST", path="/v1/batch", read=lambda _limit: body)
+
+    async def read(_limit: int) -> bytes:
+        return body
+
+    try:
+        answer = intake.accept(request) if entrance == "thread" else asyncio.run(intake.accept_async(request, read))
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    finally:
+        frozen.set()

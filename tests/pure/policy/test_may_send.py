@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from rekindle.policy.may_send import may_send
 from rekindle.terms.cart import CartState
@@ -27,7 +27,7 @@ from rekindle.terms.send_facts import (
     ShopperFacts,
 )
 
-from .send_facts import ABANDONED, CART, EXPRESS, NOW, OTHER_CART, allowed, prior
+from .send_facts import ABANDONED, CART, NOW, OTHER_CART, allowed, prior
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 
@@ -173,7 +173,7 @@ any_facts = st.builds(
 near_facts = st.builds(
     lambda facts, keep: replace(allowed(), **{name: getattr(facts, name) for name in keep}),
     any_facts,
-    st.sets(st.sampled_from([f for f in SendFacts.__dataclass_fields__ if f != "cart_id"]), max_size=3),
+    st.sets(st.sampled_from([f for f in SendFacts.__struct_fields__ if f != "cart_id"]), max_size=3),
 )
 
 
@@ -230,4 +230,4 @@ def test_every_answer_says_why_and_evidence_is_json_without_an_address(facts: Se
 
 
 def test_unproven_express_consent_does_not_fall_back() -> None:
-    assert may_send(allowed(contact__consent=replace(EXPRESS, wording=""))).reason is Reason.NO_BASIS
+    assert may_send(allowed(contact__consent=consent(ConsentKind.EXPRESS))).reason is Reason.NO_BASIS
