@@ -16,9 +16,15 @@ from .conftest import START
 def make_shop(connection: Connection, *, spread: int = 1, now: datetime = START, **overrides: object) -> ShopSettings:
     """Insert a shop with the model's defaults; overrides are column names."""
     defaults = ShopSettings(id=0, slug=f"shop-{secrets.token_hex(4)}", name="Fernweh", spread=spread)
-    values: dict[str, object] = {field: getattr(defaults, field) for field in defaults.__dataclass_fields__ if field != "id"}
+    values: dict[str, object] = {
+        field: getattr(defaults, field) for field in defaults.__dataclass_fields__ if field != "id"
+    }
     values |= {"write_key": f"wk-{secrets.token_hex(8)}", "created_at": now, "sender_email": "shop@fernweh.example"}
-    values |= {"sender_name": "Fernweh", "postal_address": "Fernweh, Hauptstr. 1, 10115 Berlin", "url": "https://fernweh.example"}
+    values |= {
+        "sender_name": "Fernweh",
+        "postal_address": "Fernweh, Hauptstr. 1, 10115 Berlin",
+        "url": "https://fernweh.example",
+    }
     values |= {"restore_url": "https://fernweh.example/cart", "support_email": "help@fernweh.example"} | overrides
     columns = ", ".join(values)
     marks = ", ".join(f"%({name})s" for name in values)

@@ -52,6 +52,7 @@ def withdraw_after_order(
     shop: ShopSettings,
     bucket: int,
     shopper_ids: Sequence[UUID],
+    *,
     ordered_at: datetime,
     now: datetime,
 ) -> int:

@@ -28,8 +28,9 @@ ARGUMENTS = (
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One browser for the tests of a module; its event loop must have ended before other rings begin theirs."""
     path = find_chromium.find()
     if path is None:
         pytest.skip("no Chromium was found: install one, or name it in REKINDLE_CHROMIUM")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import permutations
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -14,7 +12,7 @@ from rekindle.store.database import Connection
 from rekindle.terms.event import EventKind
 from rekindle.terms.shop import ShopSettings
 
-from ..event_factory import added, event, item, ordered, tell, tell_each
+from ..event_factory import added, event, item, ordered, tell_each
 from ..factories import make_shop
 
 COLUMNS = {

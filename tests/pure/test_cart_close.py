@@ -42,7 +42,9 @@ def test_a_cart_with_a_send_is_recovered_and_a_later_proof_lifts_it() -> None:
 
 
 def test_what_was_added_after_the_order_begins_a_new_run() -> None:
-    story = cart_after(added(item("mug"), minute=0), event(EventKind.CHECKOUT_STARTED, minute=5), added(item("pot"), minute=20))
+    story = cart_after(
+        added(item("mug"), minute=0), event(EventKind.CHECKOUT_STARTED, minute=5), added(item("pot"), minute=20)
+    )
     ended, draft = closed(story, mark(10, "mug"))
     assert not ended
     assert (draft.state, draft.order_key, draft.stage, draft.created_at) == (CartState.OPEN, None, Stage.CART, at(20))
@@ -122,7 +124,12 @@ def test_the_latest_order_is_the_one_that_counts() -> None:
 
 def test_cart_checkout_and_order_end_in_the_same_cart_in_any_order() -> None:
     """The order is asked again after each event, as the project step does for orders that arrived first."""
-    story = [added(item("mug"), minute=0), event(EventKind.CHECKOUT_STARTED, minute=3), removed(item("pot"), minute=4), None]
+    story = [
+        added(item("mug"), minute=0),
+        event(EventKind.CHECKOUT_STARTED, minute=3),
+        removed(item("pot"), minute=4),
+        None,
+    ]
     story.insert(1, added(item("pot"), minute=1))
     results = set()
     for order in permutations(story):
@@ -136,5 +143,7 @@ def test_cart_checkout_and_order_end_in_the_same_cart_in_any_order() -> None:
                 close(draft, mark(10), is_recovered=False)
                 cart = cart_of(draft)
         assert cart is not None
-        results.add((cart.state, cart.stage, tuple(lines(cart).items()), cart.closed_at, cart.created_at, cart.touched_at))
+        results.add(
+            (cart.state, cart.stage, tuple(lines(cart).items()), cart.closed_at, cart.created_at, cart.touched_at)
+        )
     assert results == {(CartState.CONVERTED, Stage.CHECKOUT, (("mug", 1),), at(10), at(0), at(4))}

@@ -63,7 +63,10 @@ def test_an_addition_opens_a_cart_with_a_timer() -> None:
 
 def test_the_same_product_twice_is_one_line_and_another_variant_is_its_own() -> None:
     cart = cart_after(added(item("mug")), added(item("mug"), minute=1), added(item("mug", variant="blue"), minute=2))
-    assert [(line.product_key, line.variant, line.quantity) for line in cart.items] == [("mug", "", 2), ("mug", "blue", 1)]
+    assert [(line.product_key, line.variant, line.quantity) for line in cart.items] == [
+        ("mug", "", 2),
+        ("mug", "blue", 1),
+    ]
 
 
 def test_activity_moves_the_last_touch_and_not_the_timer() -> None:
@@ -90,7 +93,10 @@ def test_payment_failure_coupon_and_surroundings_become_facts() -> None:
         event(KINDS.COUPON_TRIED, minute=1, facts={"coupon": "SPRING", "coupon_outcome": "denied"}),
         event(KINDS.PAYMENT_FAILED, minute=2, facts={"payment_method": "card", "device": "desktop"}),
     )
-    told = {name: cart.facts.get(name) for name in ("device", "country", "coupon", "coupon_tried", "payment_failed", "page_url")}
+    told = {
+        name: cart.facts.get(name)
+        for name in ("device", "country", "coupon", "coupon_tried", "payment_failed", "page_url")
+    }
     assert told == {
         "device": "desktop",
         "country": "DE",
@@ -103,7 +109,12 @@ def test_payment_failure_coupon_and_surroundings_become_facts() -> None:
 
 def test_taking_the_last_item_out_empties_the_cart_and_filling_it_again_opens_it() -> None:
     emptied = cart_after(added(minute=0), removed(minute=5))
-    assert (emptied.state, emptied.closed_at, emptied.check_at, emptied.total_cents) == (CartState.EMPTIED, at(5), None, 0)
+    assert (emptied.state, emptied.closed_at, emptied.check_at, emptied.total_cents) == (
+        CartState.EMPTIED,
+        at(5),
+        None,
+        0,
+    )
     again = cart_after(added(item("cup"), minute=9), cart=emptied)
     assert (again.state, again.closed_at, again.check_at, lines(again)) == (CartState.OPEN, None, at(39), {"cup": 1})
     assert again.created_at == at(0)
@@ -116,9 +127,7 @@ def test_a_cart_filled_again_days_later_is_a_new_run() -> None:
 
 
 def test_a_removal_without_quantity_takes_the_whole_line_and_without_variant_the_only_one() -> None:
-    cart = cart_after(
-        added(item("mug", 3, variant="blue"), item("cup")), removed(item("mug", 0), minute=1)
-    )
+    cart = cart_after(added(item("mug", 3, variant="blue"), item("cup")), removed(item("mug", 0), minute=1))
     assert lines(cart) == {"cup": 1}
 
 
@@ -134,7 +143,9 @@ def test_an_older_addition_does_not_change_a_newer_snapshot() -> None:
 
 
 def test_a_snapshot_that_was_overtaken_keeps_what_came_after_it() -> None:
-    cart = cart_after(added(item("pot"), minute=5), removed(item("cup"), minute=6), snapshot(item("cup"), item("mug"), minute=3))
+    cart = cart_after(
+        added(item("pot"), minute=5), removed(item("cup"), minute=6), snapshot(item("cup"), item("mug"), minute=3)
+    )
     assert lines(cart) == {"mug": 1, "pot": 1}
 
 
@@ -226,7 +237,9 @@ def test_looking_around_brings_a_left_visit_back_but_not_a_left_cart() -> None:
 
 
 def test_an_ended_visit_begins_anew_with_the_next_look() -> None:
-    visit = changed(cart_after(viewed(item("a"), minute=0), cart_key="browse:a:1"), state=CartState.EMPTIED, closed_at=at(5))
+    visit = changed(
+        cart_after(viewed(item("a"), minute=0), cart_key="browse:a:1"), state=CartState.EMPTIED, closed_at=at(5)
+    )
     cart = cart_after(viewed(item("b"), minute=99), cart=visit)
     assert (cart.state, cart.views, cart.created_at, cart.facts["view_count"]) == (CartState.OPEN, ("b",), at(99), 1)
 
@@ -235,7 +248,9 @@ def test_caps_hold_whatever_a_shop_sends() -> None:
     many = cart_after(*(added(*(item(f"p{n}", 10**6) for n in range(m, m + 40))) for m in range(0, 320, 40)))
     assert len(many.items) == MAX_ITEMS
     assert max(line.quantity for line in many.items) == MAX_QUANTITY
-    more = cart_after(added(item("p0", 10**6)), snapshot(*(item(f"q{n}", 10**18) for n in range(500)), minute=1), cart=many)
+    more = cart_after(
+        added(item("p0", 10**6)), snapshot(*(item(f"q{n}", 10**18) for n in range(500)), minute=1), cart=many
+    )
     assert len(more.items) == MAX_ITEMS
     assert more.total_cents <= 2**53
 
@@ -281,7 +296,12 @@ def test_additions_and_removals_end_in_the_same_cart_in_any_order(story: list[Sh
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     cart = cart_after(*shuffled)
     assert lines(cart) == lines(told)
-    assert (cart.state, cart.total_cents, cart.stage, cart.closed_at) == (told.state, told.total_cents, told.stage, told.closed_at)
+    assert (cart.state, cart.total_cents, cart.stage, cart.closed_at) == (
+        told.state,
+        told.total_cents,
+        told.stage,
+        told.closed_at,
+    )
     assert (cart.touched_at if cart.items else None) == (told.touched_at if told.items else None)
 
 

@@ -54,7 +54,11 @@ def oracle(session_dsn: str) -> Iterator[Connection]:
             [f"public.{table}"],
         ).fetchall()
         name = quoted.Identifier("oracle", table)
-        link.execute(quoted.SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS) PARTITION BY HASH (bucket)").format(name, quoted.Identifier("public", table)))
+        link.execute(
+            quoted.SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS) PARTITION BY HASH (bucket)").format(
+                name, quoted.Identifier("public", table)
+            )
+        )
         for (key,) in keys:
             link.execute(quoted.SQL("ALTER TABLE {} ADD " + key).format(name))
         for part in range(PARTS):

@@ -75,7 +75,7 @@ def world(connection: Connection, context: Context, spread: int, monkeypatch: py
 def test_a_recovery_link_leads_to_the_checkout_and_is_counted_once_a_second(world: World, clock: MovableClock) -> None:
     answers = [visit(recover, f"/r/{world.sent.link}") for _ in range(3)]
     assert {(answer.status, answer.headers["Location"]) for answer in answers} == {
-        (302, "https://fernweh.example/checkout/1")
+        (302, f"https://fernweh.example/checkout/1?rekindle_cart={world.sent.link}")
     }
     assert {answer.headers["Referrer-Policy"] for answer in answers} == {"no-referrer"}
     assert all("Set-Cookie" not in answer.headers for answer in answers)

@@ -55,7 +55,7 @@ def _picture(route: Route) -> None:
     """A product picture made of its name: no test needs the network."""
     hue = int(hashlib.sha256(route.request.url.encode()).hexdigest()[:4], 16) / 0xFFFF
     light, dark = (
-        "#%02x%02x%02x" % tuple(round(part * 255) for part in colorsys.hls_to_rgb(hue, lightness, 0.45))
+        "#" + "".join(f"{round(part * 255):02x}" for part in colorsys.hls_to_rgb(hue, lightness, 0.45))
         for lightness in (0.82, 0.42)
     )
     body = (
