@@ -60,7 +60,7 @@ def story(connection: Connection, shop: ShopSettings, cart: CartPage) -> Iterato
 
 def _lines(connection: Connection, shop: ShopSettings, cart: CartPage) -> Iterator[Line]:
     from rekindle.store.buckets import buckets_of
-    from rekindle.store.dashboard.cart import load_decisions, load_enrolments, load_events, load_order, load_sends
+    from rekindle.store.dashboard.cart import load_decisions, load_enrolments, load_events, load_order
     from rekindle.terms.attribution import LAST_CLICK
 
     buckets = buckets_of(shop)
@@ -70,8 +70,7 @@ def _lines(connection: Connection, shop: ShopSettings, cart: CartPage) -> Iterat
         yield enrolment.entered_at, f"flow       entered ({enrolment.arm})"
         if enrolment.ended_at is not None:
             yield enrolment.ended_at, f"flow       {enrolment.state}: {enrolment.exit_reason or 'all steps taken'}"
-    for send in load_sends(connection, cart, buckets):
-        yield send.planned_at, f"send       step {send.step} by {send.channel} was due"
+    yield from _sends(connection, cart, buckets)
     if cart.order_key is not None:
         order = load_order(connection, shop, cart.order_key, rule=LAST_CLICK)
         if order is not None:
@@ -79,6 +78,22 @@ def _lines(connection: Connection, shop: ShopSettings, cart: CartPage) -> Iterat
             yield order.ordered_at, f"order      {order.order_key}, found by {order.matched_by}, {credit}"
     for decision in load_decisions(connection, cart, buckets):
         yield decision.at, _decision(decision)
+
+
+def _sends(connection: Connection, cart: CartPage, buckets: list[int]) -> Iterator[Line]:
+    from rekindle.store.dashboard.cart import load_sends
+    from rekindle.store.dashboard.sends import events_of_sends, outbox_of_sends
+
+    sends = load_sends(connection, cart, buckets)
+    steps = {send.id: f"step {send.step} by {send.channel}" for send in sends}
+    for send in sends:
+        yield send.planned_at, f"send       {steps[send.id]} was due"
+    for send_id, facts in events_of_sends(connection, sends).items():
+        for fact in facts:
+            reason = f": {fact.reason}" if fact.reason else ""
+            yield fact.at, f"send       {steps[send_id]} {fact.kind.replace('_', ' ')}{reason}"
+    for send_id, waiting in outbox_of_sends(connection, sends).items():
+        yield waiting.send_at, f"send       {steps[send_id]} is {waiting.state}"
 
 
 def _decision(decision: DecisionLine) -> str:
