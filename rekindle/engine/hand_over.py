@@ -13,17 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from uuid import UUID
 
 from rekindle.engine.batch import Batch, Going, Pace, Tally
 from rekindle.engine.context import Context
-from rekindle.engine.outcome import Replies, record, refused_addresses
+from rekindle.engine.outcome import Replies, hand_over_events, record, refused_addresses
 from rekindle.engine.route import Routes
 from rekindle.engine.second_lock import Looked, start_under_lock
 from rekindle.providers.base import Accepted, NotStarted, Outcome, Pause
 from rekindle.store import outbox
 from rekindle.store.async_connection import GONE, AsyncConnection, Line
-from rekindle.store.outbox import Later, SuppressionRow
+from rekindle.store.outbox import Later, SendEventRow, SuppressionRow
 
 #: A wave does not wait longer than this for its slowest reply; what is still open is recorded when it comes.
 REPLY_S = 5.0
@@ -56,16 +55,20 @@ class HandOver:
         self._line, self._context, self._routes, self._pace = line, context, routes, pace
         self._open: set[Reply] = set()
         self._late: list[_Late] = []
+        self._taken: list[SendEventRow] = []  # accepted, and not recorded yet
         self.stopping = False
 
     async def all(self, batch: Batch, going: list[Going]) -> None:
         """Hand over everything of a batch that its lease leaves time for."""
-        while going:
-            batch.tally.add(await self.record_late())
-            if self.stopping or self._now() >= batch.claimed_until:
-                await self._give_back(batch, going)
-                return
-            going = await self._wave(batch, going)
+        try:
+            while going:
+                batch.tally.add(await self.record_late())
+                if self.stopping or self._now() >= batch.claimed_until:
+                    await self._give_back(batch, going)
+                    return
+                going = await self._wave(batch, going)
+        finally:
+            await self._record_taken(batch.bucket)
 
     async def record_late(self) -> Tally:
         """Record replies that came after their wave; asked for between waves and when there is nothing to do."""
@@ -104,9 +107,12 @@ class HandOver:
             stopped = Replies(batch.bucket, self._now(), held_until, stopped=looked.stopped)
             batch.tally.add(await self._record(stopped))
         answers = await self._answers(batch, started, held_until)
-        if answers:
-            resume_at = await self._pauses(answers)
-            replies = Replies(batch.bucket, self._now(), held_until, answers, (), resume_at)
+        resume_at = await self._pauses(answers)
+        replies = Replies(batch.bucket, self._now(), held_until, answers, (), resume_at)
+        if all(isinstance(said, Accepted) for _, said in answers):
+            self._taken += hand_over_events(replies)  # recorded in the commit that marks the next wave
+            batch.tally.handed_over += len(answers)
+        else:
             batch.tally.add(await self._record(replies))
         return rest
 
@@ -126,21 +132,16 @@ class HandOver:
         self, link: AsyncConnection, batch: Batch, wave: Sequence[Going], held_until: datetime
     ) -> list[Going]:
         """First lock: commit `sending`. What was cancelled or ran out of its lease is left out."""
-        by_account: dict[int, list[UUID]] = {}
-        for one in wave:
-            by_account.setdefault(one.account_id, []).append(one.candidate.held.id)
-        ours: set[UUID] = set()
-        async with link.transaction():
-            for account_id, ids in by_account.items():
-                ours |= await outbox.mark_sending(
-                    link,
-                    batch.bucket,
-                    ids,
-                    held_until=batch.claimed_until,
-                    now=self._now(),
-                    lease_until=held_until,
-                    account_id=account_id,
-                )
+        ours = await outbox.mark_sending(
+            link,
+            batch.bucket,
+            {one.candidate.held.id: one.account_id for one in wave},
+            held_until=batch.claimed_until,
+            now=self._now(),
+            lease_until=held_until,
+            events=self._taken,
+        )
+        self._taken = []
         return [one for one in wave if one.candidate.held.id in ours]
 
     async def _start(
@@ -190,6 +191,18 @@ class HandOver:
                 if self._line.has_given_up:
                     log.exception("replies_not_recorded", extra={"facts": {"count": len(replies.answers)}})
                     raise  # their leases end in doubt, and a person is shown them
+
+    async def _record_taken(self, bucket: int) -> None:
+        """The same for what was accepted and not recorded with the next wave."""
+        while self._taken:
+            try:
+                await outbox.record_sent(await self._line.get(), bucket, self._taken)
+                self._taken = []
+            except GONE:
+                await self._line.drop()
+                if self._line.has_given_up:
+                    log.exception("replies_not_recorded", extra={"facts": {"count": len(self._taken)}})
+                    raise
 
     async def _suppress_elsewhere(self, replies: Replies) -> None:
         """Addresses that do not exist, also in the buckets where they are looked up."""

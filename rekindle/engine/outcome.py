@@ -91,10 +91,9 @@ def decision(candidate: Candidate, verdict: Verdict, at: datetime) -> DecisionRo
     )
 
 
-async def record(link: AsyncConnection, context: Context, replies: Replies) -> Tally:
-    """Write what became of a wave. Safe to repeat: after a broken connection nobody knows whether it committed."""
-    taken = [(one, said) for one, said in replies.answers if isinstance(said, Accepted)]
-    events = [
+def hand_over_events(replies: Replies) -> list[SendEventRow]:
+    """The events of what was accepted."""
+    return [
         event(
             one.candidate,
             SendEventKind.HANDED_OVER,
@@ -102,12 +101,15 @@ async def record(link: AsyncConnection, context: Context, replies: Replies) -> T
             provider_key=said.provider_id or None,
             account=one.account_id,
         )
-        for one, said in taken
+        for one, said in replies.answers
+        if isinstance(said, Accepted)
     ]
-    tally = Tally(handed_over=len(taken))
-    if len(taken) == len(replies.answers) and not replies.stopped:
-        await outbox.record_sent(link, replies.bucket, events)
-        return tally
+
+
+async def record(link: AsyncConnection, context: Context, replies: Replies) -> Tally:
+    """Write what became of a wave. Safe to repeat: after a broken connection nobody knows whether it committed."""
+    events = hand_over_events(replies)
+    tally = Tally(handed_over=len(events))
     async with link.transaction():
         await outbox.record_sent(link, replies.bucket, events)
         await _end(link, replies, tally)

@@ -6,7 +6,7 @@ row changes nothing. ``lease_until`` doubles as the fence: two claims of one row
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -205,17 +205,26 @@ async def hand_back(link: AsyncConnection, bucket: int, rows: Sequence[Later], l
 async def mark_sending(
     link: AsyncConnection,
     bucket: int,
-    ids: Sequence[UUID],
+    accounts: Mapping[UUID, int],
     *,
     held_until: datetime,
     now: datetime,
     lease_until: datetime,
-    account_id: int,
+    events: Sequence[SendEventRow] = (),
 ) -> set[UUID]:
-    """First lock. What is missing from the answer was cancelled, or its lease ran out: it must not be sent."""
-    values = {"bucket": bucket, "ids": array_literal(ids), "held_until": held_until, "now": now}
-    values |= {"lease_until": lease_until, "account_id": account_id}
-    return await _ids(link, "mark_sending", values)
+    """First lock. ``accounts``: by which account each send leaves. ``events`` of the wave before are recorded as by
+    `record_sent`, in the same round trip and commit.
+
+    What is missing from the answer was cancelled, or its lease ran out: it must not be sent.
+    """
+    values = {"bucket": bucket, "ids": array_literal(list(accounts)), "held_until": held_until, "now": now}
+    values |= {"accounts": array_literal(list(accounts.values())), "lease_until": lease_until}
+    if not events:
+        return await _ids(link, "mark_sending", values)
+    async with link.pipeline():
+        await record_sent(link, bucket, events)
+        cursor = await link.execute(sql("mark_sending"), values)
+    return {row[0] for row in await cursor.fetchall()}
 
 
 async def lock_and_look(
@@ -251,12 +260,10 @@ async def add_events(link: AsyncConnection, bucket: int, rows: Sequence[SendEven
 
 
 async def record_sent(link: AsyncConnection, bucket: int, events: Sequence[SendEventRow]) -> None:
-    """What a provider took: its events, and out of the outbox, in one transaction and one round trip."""
+    """What a provider took: its events, and out of the outbox."""
     if events:
         ids = array_literal([row.send_id for row in events])
-        async with link.pipeline(), link.transaction():
-            await link.execute(sql("add_send_events"), {"bucket": bucket, "rows": _json(events)})
-            await link.execute(sql("drop_sent"), {"bucket": bucket, "ids": ids})
+        await link.execute(sql("record_sent"), {"bucket": bucket, "events": _json(events), "sent": ids})
 
 
 async def drop_sending(link: AsyncConnection, bucket: int, ids: Sequence[UUID], held_until: datetime) -> set[UUID]:

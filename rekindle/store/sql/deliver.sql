@@ -134,20 +134,18 @@ WHERE m.bucket = %(bucket)s AND m.id = r.id AND m.state = 'claimed' AND m.lease_
 RETURNING m.id;
 
 -- name: mark_sending
--- First lock: from here on a crash means "perhaps sent". Only while the lease still runs; a fresh one begins.
--- in:    :bucket int, :ids uuid[], :held_until timestamptz, :now timestamptz, :lease_until timestamptz, :account_id bigint
+-- First lock: from here on a crash means "perhaps sent". Only while the lease still runs; a fresh one begins. The
+-- coalesces keep the planner off outbox_leased, where it would read the whole batch for each wave. No order of locks
+-- is needed: a wave has one row of each shopper, and whoever else locks rows of the outbox holds their shoppers.
+-- in:    :bucket int, :ids uuid[], :accounts bigint[], :held_until timestamptz, :now timestamptz,
+--        :lease_until timestamptz
 -- out:   id                                   0..n rows; what is missing was cancelled, or its lease ran out
--- locks: outbox rows in id order      index: outbox_pkey
-WITH ours AS (
-  SELECT id FROM outbox
-  WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]) AND state = 'claimed' AND lease_until = %(held_until)s
-    AND lease_until > %(now)s
-  ORDER BY id FOR UPDATE
-)
+-- locks: outbox rows      index: outbox_pkey
 UPDATE outbox m
-SET state = 'sending', lease_until = %(lease_until)s, account_id = %(account_id)s
-FROM ours
-WHERE m.bucket = %(bucket)s AND m.id = ours.id
+SET state = 'sending', lease_until = %(lease_until)s, account_id = w.account_id
+FROM unnest(%(ids)s::uuid[], %(accounts)s::bigint[]) AS w (id, account_id)
+WHERE m.bucket = %(bucket)s AND m.id = w.id AND coalesce(m.state, '') = 'claimed'
+  AND coalesce(m.lease_until = %(held_until)s AND m.lease_until > %(now)s, false)
 RETURNING m.id;
 
 -- name: lock_shoppers
@@ -165,6 +163,7 @@ FOR UPDATE;
 -- What could have changed since the facts were read, seen after lock_shoppers: in a statement of its own, because a
 -- statement that waits for a lock still sees other tables as they were before it waited. `others_going`, `others_gone`:
 -- another message to the same shopper is on its way, or went out since :since_id, so the caps have to be asked again.
+-- The coalesces keep the planner off outbox_leased: there it would read every leased row of the bucket.
 -- in:    :bucket int, :ids uuid[], :held_until timestamptz, :now timestamptz, :since_id uuid
 -- out:   id, enrolment_state, exit_reason, consent, suppressed, others_going, others_gone      only rows still ours
 -- locks: none      index: primary keys, outbox_shopper, sends_shopper, send_events_send
@@ -172,19 +171,21 @@ SELECT o.id, e.state AS enrolment_state, e.exit_reason, c.consent,
   CASE WHEN c.id IS NULL THEN NULL ELSE x.address_hash IS NOT NULL END AS suppressed,
   EXISTS (
     SELECT 1 FROM outbox n
-    WHERE n.bucket = %(bucket)s AND n.shopper_id = o.shopper_id AND n.id <> o.id AND n.state = 'sending') AS others_going,
+    WHERE n.bucket = %(bucket)s AND n.shopper_id = o.shopper_id AND n.id <> o.id AND coalesce(n.state, '') = 'sending')
+    AS others_going,
   EXISTS (
-    SELECT 1 FROM sends t JOIN send_events v ON v.bucket = %(bucket)s AND v.send_id = t.id
-    WHERE t.bucket = %(bucket)s AND t.shopper_id = o.shopper_id AND t.id <> o.id
-      AND v.id >= %(since_id)s AND v.kind = 'handed_over') AS others_gone
+    SELECT 1 FROM sends t CROSS JOIN LATERAL (
+      SELECT 1 FROM send_events v
+      WHERE v.bucket = %(bucket)s AND v.send_id = t.id AND v.id >= %(since_id)s AND v.kind = 'handed_over' LIMIT 1) v
+    WHERE t.bucket = %(bucket)s AND t.shopper_id = o.shopper_id AND t.id <> o.id) AS others_gone
 FROM outbox o
 JOIN sends s ON s.bucket = %(bucket)s AND s.id = o.id
 LEFT JOIN enrolments e ON e.bucket = %(bucket)s AND e.id = o.enrolment_id
 LEFT JOIN contact_points c ON c.bucket = %(bucket)s AND c.id = s.contact_point_id AND c.shopper_id = o.shopper_id
 LEFT JOIN suppressions x ON x.bucket = %(bucket)s AND x.shop_id = o.shop_id AND x.channel = o.channel
   AND x.address_hash = c.address_hash
-WHERE o.bucket = %(bucket)s AND o.id = ANY(%(ids)s::uuid[]) AND o.state = 'sending' AND o.lease_until = %(held_until)s
-  AND o.lease_until > %(now)s;
+WHERE o.bucket = %(bucket)s AND o.id = ANY(%(ids)s::uuid[]) AND coalesce(o.state, '') = 'sending'
+  AND coalesce(o.lease_until = %(held_until)s AND o.lease_until > %(now)s, false);
 
 -- name: add_send_events
 -- What happened to sends. Ids are made of the facts, so that a repeat changes nothing.
@@ -198,12 +199,20 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
   detail jsonb)
 ON CONFLICT (bucket, id) DO NOTHING;
 
--- name: drop_sent
--- Sends that a provider took leave the outbox, whatever happened to their lease meanwhile: it is a fact.
--- in:    :bucket int, :ids uuid[]
+-- name: record_sent
+-- What a provider took: its events, and out of the outbox, whatever happened to the leases meanwhile: it is a fact.
+-- in:    :bucket int, :events jsonb, :sent uuid[]
 -- out:   nothing
--- locks: outbox rows      index: outbox_pkey
-DELETE FROM outbox WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
+-- locks: outbox rows      index: outbox_pkey, send_events_pkey
+WITH gone AS (
+  DELETE FROM outbox WHERE bucket = %(bucket)s AND id = ANY(%(sent)s::uuid[])
+)
+INSERT INTO send_events (bucket, id, shop_id, send_id, shopper_id, kind, at, reason, provider_key, detail)
+SELECT %(bucket)s, r.id, r.shop_id, r.send_id, r.shopper_id, r.kind, r.at, r.reason, r.provider_key, r.detail
+FROM jsonb_to_recordset(%(events)s::jsonb) AS r (
+  id uuid, shop_id bigint, send_id uuid, shopper_id uuid, kind text, at timestamptz, reason text, provider_key text,
+  detail jsonb)
+ON CONFLICT (bucket, id) DO NOTHING;
 
 -- name: drop_sending
 -- Sends that ended without being sent (stopped at the second look, refused for good); only if nobody took them over.
