@@ -105,6 +105,7 @@ class _Batch:
             projection.write_carts()
         else:
             self._write_buckets(projection, fresh)
+            projection.look_again()
         projection.people.write_news(work)
         if not work.is_one:
             projection.remember_carts()

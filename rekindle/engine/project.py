@@ -15,14 +15,14 @@ from uuid import UUID
 
 from rekindle.engine.context import Context
 from rekindle.engine.people import People
-from rekindle.engine.places import Place, cart_place, mark_place
+from rekindle.engine.places import BROWSE, Place, cart_place, mark_place
 from rekindle.engine.routing import Carts, Placed
 from rekindle.engine.transactions import OvertakenError, Work
 from rekindle.engine.visits import Visit, Visits, mark_of, mark_of_facts
 from rekindle.policy.cart_close import OrderMark, close, holds_bought, is_all_bought, is_bought_late, latest
 from rekindle.policy.cart_draft import CartDraft, to_ms
 from rekindle.policy.cart_fold import OF_A_CART, apply
-from rekindle.store.carts import load_carts, write_carts
+from rekindle.store.carts import load_carts, lock_carts, write_carts
 from rekindle.store.ingest import drop_cart, move_events
 from rekindle.store.shoppers import load_shoppers, remember_carts
 from rekindle.store.visitors import load_visitors
@@ -92,7 +92,10 @@ class Projection:
             if p.cart in moved:
                 named = moved[p.cart]
                 p.cart = Place(named.bucket, named.id)
-        self._stitch(visit for visit in self.visits.all() if visit.is_moved)
+        moved_or_told = {visit.key for visit in self.visits.all() if visit.is_moved}
+        if not self._work.is_one:  # an interrupted batch may have written who it is, and not yet whose the carts are
+            moved_or_told |= {key for p in self._batch if p.event.email or p.event.phone for key in p.keys}
+        self._stitch(self.visits[key] for key in sorted(moved_or_told))
 
     def owner_of(self, p: Placed) -> Place | None:
         """The shopper whom an event turned out to be about."""
@@ -100,7 +103,9 @@ class Projection:
 
     def write_visits(self) -> None:
         """Write visitors, and take over what others learnt about them meanwhile."""
-        self._stitch(self.visits.write(self._work))
+        better = self.visits.write(self._work)
+        self.carts.read_missing_again(place for visit in better for place in self._places_of(visit))
+        self._stitch(better)
 
     def write_carts(self) -> None:
         """Write all changed carts, bucket by bucket; see `carts_by_bucket` and `write_bucket`."""
@@ -139,6 +144,29 @@ class Projection:
         self._close_by_marks(bucket, begun)
         for draft in left:
             self._note_left(draft)
+
+    def look_again(self) -> None:
+        """For shops over many buckets, after the carts were written: what was learnt about their visitors between the
+        two commits. Whoever learnt it looked for the carts after, so one of both sees the other."""
+        begun = [draft for draft in self.carts.all() if draft.is_begun]
+        better = self.visits.read_again(self._work, {key for draft in begun for key in self._keys[draft.id]})
+        learnt = {visit.key for visit in better}
+        doubtful = [draft for draft in begun if not learnt.isdisjoint(self._keys[draft.id])]
+        for bucket, ids in sorted(_by_bucket(doubtful).items()):
+            with self._work.in_bucket(bucket):
+                held = list(lock_carts(self._work.connection, bucket, sorted(ids)).values())
+                for draft in held:
+                    owner = self._known(sorted(self._keys[draft.id]))
+                    if draft.shopper_id is None and owner is not None:
+                        _give(draft, owner)
+                    draft.is_begun = True
+                    self.carts.put(draft)
+                marks = self._marks_of_shoppers()
+                for draft in held:
+                    self._settle(draft, marks)
+                write_carts(self._work.connection, bucket, held)
+                for draft in held:
+                    self._note_left(draft)
 
     def remember_carts(self) -> None:
         """Tell shoppers of a shop over many buckets which carts became theirs."""
@@ -203,6 +231,9 @@ class Projection:
 
     def _fold(self, draft: CartDraft, p: Placed, owner: Place | None, *, is_told: bool) -> None:
         was_open = draft.state is CartState.OPEN and not draft.is_new
+        if draft.is_new and not draft.is_changed:
+            for key in p.keys:
+                self.visits[key].is_moved = True  # who learns of the visitor at the same time must learn of the cart
         may_change_hands = is_told and p.event.email is not None and self._is_own_visit(draft, p)
         if draft.bucket == p.bucket or _is_unheard(draft, p):
             apply(draft, p.event, self._shop)
@@ -230,11 +261,15 @@ class Projection:
         for visit in visits:
             if visit.shopper is None:
                 continue
-            places = [cart_place(self._shop, f"browse:{visit.key}")] if visit.key[0] in "au" else []
-            for place in [*places, *([visit.cart] if visit.cart is not None else [])]:
+            for place in self._places_of(visit):
                 draft = self.carts.find(place)
                 if draft is not None and draft.shopper_id is None:
                     _give(draft, visit.shopper)
+
+    def _places_of(self, visit: Visit) -> list[Place]:
+        """The cart a visitor is at, and the visit that only looked."""
+        places = [cart_place(self._shop, BROWSE + visit.key)] if visit.key[0] in "au" else []
+        return places if visit.cart is None else [*places, visit.cart]
 
     # --- what follows
 
@@ -335,6 +370,13 @@ class Projection:
         owner = _owner(draft)
         if owner is not None and draft.left is not None:
             self.left.append(LeftCart(Place(draft.bucket, draft.id), owner, draft.left))
+
+
+def _by_bucket(drafts: Iterable[CartDraft]) -> dict[int, set[UUID]]:
+    by_bucket: dict[int, set[UUID]] = defaultdict(set)
+    for draft in drafts:
+        by_bucket[draft.bucket].add(draft.id)
+    return by_bucket
 
 
 def _owner(draft: CartDraft) -> Place | None:

@@ -73,6 +73,13 @@ class Carts:
             second.update(self._own_places(p))
         self.read(second)
 
+    def read_missing_again(self, places: Iterable[Place]) -> None:
+        """Look again for carts that did not exist when they were looked for."""
+        missing = [place for place in places if self._carts.get(place) is None]
+        for place in missing:
+            self._carts.pop(place, None)
+        self.read(missing)
+
     def find(self, place: Place) -> CartDraft | None:
         if place not in self._carts:
             self.read([place])

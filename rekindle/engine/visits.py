@@ -46,7 +46,7 @@ class Visit:
         self.last_at: datetime | None = None
         self.gpc = False
         self.new_links: list[str] = []
-        self.is_moved = False  # learnt a shopper, a cart or a link
+        self.is_moved = False  # learnt a shopper, a cart or a link; others must see that before the cart is written
 
     def see(self, at: datetime) -> None:
         if self.first_at is None or at < self.first_at:
@@ -83,6 +83,11 @@ class Visit:
         return self.row is not None and self.row.visit_count > 1
 
     @property
+    def exists(self) -> bool:
+        """Whether the key ever occurred in an event; a link may name one that is long gone."""
+        return self.is_known or self.last_at is not None
+
+    @property
     def must_be_written(self) -> bool:
         if self.row is None or self.is_moved:
             return True
@@ -109,6 +114,15 @@ class Visit:
             cart_id=self.cart.id if self.cart else None,
             facts=facts,
         )
+
+    def learn(self, row: VisitorRow) -> bool:
+        """Take over the visitor as it is by now; True when its carts must be looked at again."""
+        if self.shopper is None and row.shopper_id is not None and row.shopper_bucket is not None:
+            self.shopper = Place(row.shopper_bucket, row.shopper_id)
+            self.is_moved = True
+        if row.cart_id is not None and row.cart_bucket is not None:
+            self.cart = Place(row.cart_bucket, row.cart_id)
+        return self.is_moved and self.shopper is not None
 
     def _read(self, row: VisitorRow) -> None:
         if row.shopper_id is not None and row.shopper_bucket is not None:
@@ -140,6 +154,24 @@ class Visits:
             self._visits[key] = Visit(key, place, rows.get(key))
         return [self._visits[key] for key in missing]
 
+    def read_again(self, work: Work, keys: Iterable[str]) -> list[Visit]:
+        """Look at visitors once more; returns those of whom a shopper or an order is known that was not."""
+        by_bucket: dict[int, list[Visit]] = defaultdict(list)
+        for key in keys:
+            by_bucket[self._visits[key].place.bucket].append(self._visits[key])
+        better = []
+        for bucket, visits in sorted(by_bucket.items()):
+            rows = {row.id: row for row in load_visitors(work.connection, bucket, [v.place.id for v in visits])}
+            for visit in visits:
+                row = rows.get(visit.place.id)
+                if row is None:
+                    continue
+                before, visit.row = (visit.shopper, mark_of(visit.row)), row
+                visit.learn(row)
+                if (visit.shopper, mark_of(row)) != before:
+                    better.append(visit)
+        return better
+
     def __getitem__(self, key: str) -> Visit:
         return self._visits[key]
 
@@ -162,11 +194,12 @@ class Visits:
             visit.meet(shopper)
             for other in visit.links:
                 linked = self._visits.get(other)
-                if linked is not None and linked.is_known and linked.shopper is None:
+                if linked is not None and linked.exists and linked.shopper is None:
                     linked.meet(shopper)
 
     def write(self, work: Work) -> list[Visit]:
-        """Merge what is new; returns the visits that turn out to be known better than they were here."""
+        """Merge what is new; returns the visits of which others learnt something meanwhile, or whose shopper was learnt
+        here: a cart of theirs may have begun elsewhere since the visits were read."""
         by_bucket: dict[int, list[Visit]] = defaultdict(list)
         for visit in self._visits.values():
             if visit.must_be_written and (visit.last_at is not None or visit.is_moved):
@@ -179,10 +212,7 @@ class Visits:
             for visit in visits:
                 row = rows[visit.place.id]
                 before, visit.row = visit.row, row
-                if visit.shopper is None and row.shopper_id is not None and row.shopper_bucket is not None:
-                    visit.shopper = Place(row.shopper_bucket, row.shopper_id)
-                    better.append(visit)
-                elif mark_of(row) != mark_of(before):
+                if visit.learn(row) or mark_of(row) != mark_of(before):
                     better.append(visit)
         return better
 
