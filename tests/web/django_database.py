@@ -12,7 +12,7 @@ from rekindle.engine.context import Context
 from rekindle.store.database import Database
 
 #: People sign in all the time in tests, and no test is about how slow a hash is.
-_QUICK_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+_QUICK_HASHERS = [f"django.contrib.auth.hashers.{name}PasswordHasher" for name in ("MD5", "PBKDF2")]
 
 
 @contextmanager
