@@ -71,7 +71,7 @@ def settings() -> str:
     ]
     lines += ["| variable | meaning | default |", "|---|---|---|"]
     lines.append(
-        "| `DATABASE_URL` | PostgreSQL 16 or newer; without it an embedded one is started under `REKINDLE_HOME`. | embedded |"
+        "| `DATABASE_URL` | PostgreSQL 16 or newer; without it one is started under `REKINDLE_HOME`. | embedded |"
     )
     lines += [
         f"| `{name}` | {note} | {default} |" for name, note, default in setting_rows(path.read_text(encoding="utf-8"))

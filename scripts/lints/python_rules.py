@@ -29,8 +29,8 @@ _CLOCK = {
 _NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "service", "services", "common", "misc"}
 _SKIP = re.compile(r"# lint-skip: ([a-z-]+) \(.{5,}\)")
 _SHARDED_MODELS = set(
-    """Attribution CartRow Consent ContactPoint Coupon Decision Enrolment Event Exposure Order Outbox Product ProductPair
-    Rollup Send SendEvent Shopper Suppression Visitor""".split()
+    """Attribution CartRow Consent ContactPoint Coupon Decision Enrolment Event Exposure Order Outbox Product
+    ProductPair Rollup Send SendEvent Shopper Suppression Visitor""".split()
 )
 
 

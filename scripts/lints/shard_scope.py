@@ -220,25 +220,27 @@ class _Buckets:
         for equality in self.tree.find_all(exp.EQ):
             if equality.find_ancestor(exp.Or, exp.Not) or isinstance(equality.parent, exp.Update | exp.OnConflict):
                 continue
-            for left, right in ((equality.this, equality.expression), (equality.expression, equality.this)):
-                if not (isinstance(left, exp.Column) and left.name == "bucket"):
-                    continue
-                node = self._resolve(left)
-                if node is None:
-                    continue
-                if isinstance(right, exp.Any):
-                    self.many.add(node)
-                elif _constant(right):
-                    self.one.add(node)
-                elif isinstance(right, exp.Column) and right.name == "bucket" and (other := self._resolve(right)):
-                    self._join(node, other)
+            self._read_side(equality.this, equality.expression)
+            self._read_side(equality.expression, equality.this)
         for member in self.tree.find_all(exp.In):
-            if (
-                isinstance(member.this, exp.Column)
-                and member.this.name == "bucket"
-                and (node := self._resolve(member.this))
-            ):
+            if (node := self._bucket_of(member.this)) is not None:
                 self.many.add(node)
+
+    def _read_side(self, left: exp.Expression, right: exp.Expression) -> None:
+        node = self._bucket_of(left)
+        if node is None:
+            return
+        if isinstance(right, exp.Any):
+            self.many.add(node)
+        elif _constant(right):
+            self.one.add(node)
+        elif (other := self._bucket_of(right)) is not None:
+            self._join(node, other)
+
+    def _bucket_of(self, column: exp.Expression) -> tuple[int, str] | None:
+        """The reference whose bucket this column is; None for anything else."""
+        is_bucket = isinstance(column, exp.Column) and column.name == "bucket"
+        return self._resolve(column) if is_bucket else None
 
 
 def _scope_of(node: exp.Expression) -> exp.Expression | None:
