@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
@@ -26,8 +27,6 @@ _LONGEST_WAIT_S: Final = 24 * 3600.0
 
 M = TypeVar("M")
 T = TypeVar("T")
-M_contra = TypeVar("M_contra", contravariant=True)
-T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class UnsendableError(Exception):
@@ -38,48 +37,42 @@ class UnsendableError(Exception):
         self.outcome = Rejected(True, code, why, Fault.LETTER)
 
 
-class Dialect(Protocol[M_contra, T_contra]):
+class Dialect(ABC, Generic[M, T]):
     """One account at one provider, as a translation. ``M`` is what is sent, ``T`` what a look-up goes by."""
 
-    @property
-    def base_url(self) -> str: ...
+    base_url: str
 
     @property
+    @abstractmethod
     def capabilities(self) -> Capabilities: ...
 
     @property
+    @abstractmethod
     def secrets(self) -> tuple[str, ...]:
         """What must never appear in a stored text, in case the provider repeats it."""
-        ...
 
-    def request(self, message: M_contra) -> Request:
+    @abstractmethod
+    def request(self, message: M) -> Request:
         """Raises UnsendableError."""
-        ...
 
-    def outcome(self, answer: Answer, message: M_contra) -> Outcome:
+    @abstractmethod
+    def outcome(self, answer: Answer, message: M) -> Outcome:
         """What a whole answer means for this message."""
-        ...
 
+    @abstractmethod
     def check_request(self) -> Request:
         """A request that tells whether the credentials are good, and sends nothing."""
-        ...
 
-    def lookup_request(self, trace: T_contra) -> Request | None:
+    def is_welcome(self, answer: Answer) -> bool:
+        """Does the answer to `check_request` say that the credentials are good?"""
+        return 200 <= answer.status < 300
+
+    def lookup_request(self, trace: T) -> Request | None:
         """The question whether a message was accepted; None where the provider cannot be asked."""
-        ...
-
-    def was_accepted(self, answer: Answer, trace: T_contra) -> bool | None:
-        """The answer to `lookup_request`."""
-        ...
-
-
-class WithoutLookup:
-    """For dialects of providers that cannot be asked whether they accepted something."""
-
-    def lookup_request(self, trace: object) -> Request | None:
         return None
 
-    def was_accepted(self, answer: Answer, trace: object) -> bool | None:
+    def was_accepted(self, answer: Answer, trace: T) -> bool | None:
+        """The answer to `lookup_request`."""
         return None
 
 
@@ -141,7 +134,7 @@ class HttpProvider(Generic[M, T]):
         if isinstance(exchange, Unanswered):
             return NotStarted("no_answer", exchange.why, Pause.BACK_OFF)
         answer = exchange.answer
-        if 200 <= answer.status < 300:
+        if self._dialect.is_welcome(answer):
             return None
         said = told(answer.body.decode("utf-8", "replace"), *self._dialect.secrets)
         outcome = by_status(answer, said)

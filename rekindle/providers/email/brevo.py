@@ -14,8 +14,8 @@ from rekindle.providers.base import Accepted, Capabilities, Letter, NotStarted, 
 from rekindle.providers.http_client import Answer, Request
 from rekindle.providers.letter_parts import parts_of
 from rekindle.providers.over_http import (
+    Dialect,
     UnsendableError,
-    WithoutLookup,
     by_status,
     json_request,
     key_is_plain,
@@ -27,13 +27,13 @@ from rekindle.providers.read_json import mapping, parsed, text
 _CAPABILITIES: Final = Capabilities(idempotency_ttl_s=15 * 60)
 #: Codes of errors that a person must mend, whatever their status.
 _ACCOUNT: Final = frozenset({"unauthorized", "permission_denied", "not_enough_credits", "account_under_validation"})
-#: The key was used before: the first request may have been carried out.
-_REPEATED: Final = frozenset({"duplicate_request", "duplicate_parameter"})
+#: The guide's name for "this key was used before, the request is not processed"; also used for other duplicates.
+_REPEATED: Final = "duplicate_parameter"
 _NAMESPACE: Final = uuid.UUID("6f1c1a0e-0d55-5f0e-9f57-3c2c4e8a7b10")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Brevo(WithoutLookup):
+class Brevo(Dialect[Letter, str]):
     """One account."""
 
     api_key: str = field(repr=False)
@@ -82,8 +82,10 @@ class Brevo(WithoutLookup):
             return Accepted(name, str(answer.status)) if name else Uncertain(f"{answer.status} without a message id")
         code = text(body.get("code"), 80)
         said = told(f"{code}: {text(body.get('message'))}" if code else "", message.recipient, *self.secrets)
-        if code in _REPEATED or answer.status == 409:
-            return Uncertain(f"the key was used before: {said}")
+        if code == _REPEATED and "idempotency" in said.lower():
+            return Accepted(key_of(message.send_id), "the first request with this key was carried out")
+        if code == _REPEATED or answer.status == 409:
+            return Uncertain(f"something was used before, perhaps the key: {said}")
         if code in _ACCOUNT:
             return NotStarted(code, said, Pause.OPERATOR, retry_after_s(answer.headers))
         return by_status(answer, said, code=code, explained=bool(code))

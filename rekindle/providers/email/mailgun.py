@@ -26,7 +26,7 @@ from rekindle.providers.base import (
     Uncertain,
 )
 from rekindle.providers.http_client import Answer, Request
-from rekindle.providers.over_http import UnsendableError, by_status, key_is_plain, told
+from rekindle.providers.over_http import Dialect, UnsendableError, by_status, key_is_plain, told
 from rekindle.providers.read_json import mapping, members, parsed, text
 
 _CAPABILITIES: Final = Capabilities(lookup=True, signed_webhooks=True)
@@ -35,7 +35,7 @@ _MAGNIFICENT: Final = "mailgun magnificent api"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mailgun:
+class Mailgun(Dialect[Letter, str]):
     """One sending domain. ``base_url`` is https://api.eu.mailgun.net for domains of the EU region."""
 
     api_key: str = field(repr=False)

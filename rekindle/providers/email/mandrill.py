@@ -24,7 +24,7 @@ from rekindle.providers.base import (
 )
 from rekindle.providers.http_client import Answer, Request
 from rekindle.providers.letter_parts import parts_of
-from rekindle.providers.over_http import WithoutLookup, by_status, json_request, key_is_plain, retry_after_s, told
+from rekindle.providers.over_http import Dialect, by_status, json_request, key_is_plain, retry_after_s, told
 from rekindle.providers.read_json import mapping, parsed, text
 
 _CAPABILITIES: Final = Capabilities(signed_webhooks=True)
@@ -48,7 +48,7 @@ _BUSY: Final = frozenset({"ServiceUnavailable", "Too_Many_Requests", "RateLimite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mandrill(WithoutLookup):
+class Mandrill(Dialect[Letter, str]):
     """One account."""
 
     api_key: str = field(repr=False)

@@ -24,7 +24,7 @@ from rekindle.providers.base import (
 )
 from rekindle.providers.http_client import Answer, Request
 from rekindle.providers.letter_parts import parts_of
-from rekindle.providers.over_http import by_status, json_request, key_is_plain, named, retry_after_s, told
+from rekindle.providers.over_http import Dialect, by_status, json_request, key_is_plain, named, retry_after_s, told
 from rekindle.providers.read_json import mapping, members, number, parsed, text
 
 _CAPABILITIES: Final = Capabilities(lookup=True)
@@ -36,7 +36,7 @@ _RATE: Final = 429
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Postmark:
+class Postmark(Dialect[Letter, str]):
     """One server. ``message_stream``: a broadcast stream of its own keeps marketing from the transactional one."""
 
     server_token: str = field(repr=False)

@@ -23,8 +23,8 @@ from rekindle.providers.base import (
 from rekindle.providers.http_client import Answer, Request
 from rekindle.providers.letter_parts import parts_of
 from rekindle.providers.over_http import (
+    Dialect,
     UnsendableError,
-    WithoutLookup,
     by_status,
     json_request,
     key_is_plain,
@@ -54,7 +54,7 @@ _ACCOUNT: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resend(WithoutLookup):
+class Resend(Dialect[Letter, str]):
     """One account."""
 
     api_key: str = field(repr=False)

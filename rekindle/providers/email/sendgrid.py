@@ -14,8 +14,8 @@ from rekindle.providers.base import Accepted, Capabilities, Letter, NotStarted, 
 from rekindle.providers.http_client import Answer, Request
 from rekindle.providers.letter_parts import parts_of
 from rekindle.providers.over_http import (
+    Dialect,
     UnsendableError,
-    WithoutLookup,
     by_status,
     json_request,
     key_is_plain,
@@ -33,7 +33,7 @@ _RESERVED: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SendGrid(WithoutLookup):
+class SendGrid(Dialect[Letter, str]):
     """One account. ``base_url`` is https://api.eu.sendgrid.com for regional subusers of the EU."""
 
     api_key: str = field(repr=False)

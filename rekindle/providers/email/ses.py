@@ -27,7 +27,7 @@ from rekindle.providers.base import (
     Uncertain,
 )
 from rekindle.providers.http_client import Answer, Request
-from rekindle.providers.over_http import WithoutLookup, by_status, json_request, retry_after_s, told
+from rekindle.providers.over_http import Dialect, by_status, json_request, retry_after_s, told
 from rekindle.providers.read_json import mapping, parsed, text
 
 _CAPABILITIES: Final = Capabilities(signed_webhooks=True)
@@ -48,7 +48,7 @@ _UNVERIFIED = re.compile(r"not verified|not authorized", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ses(WithoutLookup):
+class Ses(Dialect[Letter, str]):
     """One account in one region. ``base_url`` overrides the regional endpoint (FIPS, a private link, tests)."""
 
     access_key: str

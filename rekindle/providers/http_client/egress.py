@@ -93,7 +93,7 @@ class EgressRules:
         return Origin(parts.scheme, host, port or _PORTS[parts.scheme]), target
 
     def may_reach(self, address: str, *, encrypted: bool = True) -> bool:
-        """May a connection go to this resolved address? Without TLS only to this machine, where that is allowed.
+        """May a connection go to this resolved address? Without TLS only to this machine.
 
         >>> [EgressRules().may_reach(a) for a in ("93.184.215.14", "127.0.0.1", "::ffff:93.184.215.14", "10.0.0.1")]
         [True, False, False, False]
