@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 BLOCKED: Final = "this address may not be called"
 
+_URL = re.compile(r"[\x21-\x7e]{1,4096}")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,252}[a-z0-9])?\.?", re.IGNORECASE)
 #: A request target: printable ASCII without space and without `#` (RFC 9112 3.2.1).
 _TARGET = re.compile(r"/[\x21\x22\x24-\x7e]*")
@@ -65,7 +66,7 @@ _PORTS: Final = {"https": 443, "http": 80}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EgressRules:
-    """``allow_loopback``: this machine may be called too, also without TLS. For tests and mocks, never in production."""
+    """``allow_loopback``: this machine may be called too, also without TLS. For tests and mocks."""
 
     allow_loopback: bool = False
 
@@ -78,6 +79,8 @@ class EgressRules:
         Traceback (most recent call last):
         rekindle.providers.http_client.egress.EgressError: this address may not be called
         """
+        if not _URL.fullmatch(url):  # urlsplit would drop line breaks in silence
+            raise EgressError(BLOCKED)
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -124,6 +127,8 @@ class EgressRules:
 
 def _is_host(host: str) -> bool:
     if ":" in host:
+        if "%" in host:  # a zone of this machine's own links
+            return False
         try:
             ipaddress.IPv6Address(host)
         except ValueError:
