@@ -2,7 +2,8 @@
 
 Almost half of the 5.x.x answers of real servers do not: of 296 delivery reports with independent labels, "5.x.x is a
 hard bounce" was right for 141. So only codes and words that speak of an unknown user or host count; a full mailbox,
-policy, reputation, filters, expiry and failed authentication never do. Codes: RFC 3463, IANA "SMTP enhanced status codes".
+policy, reputation, filters, expiry and failed authentication never do.
+Codes: RFC 3463, IANA "SMTP enhanced status codes".
 """
 
 from __future__ import annotations

@@ -91,13 +91,13 @@ def _read(message: Message, raw: bytes, received_at: datetime) -> Iterator[Feedb
         yield replace(base, kind=FeedbackKind.REPLIED, name="reply", address=_address(message, "From"), text=words)
 
 
-# -- reports --------------------------------------------------------------------------------------------------------------
+# -- reports ----------------------------------------------------------------------------------------------------------
 
 
 def _delivery_status(part: Message, base: Feedback) -> Iterator[Feedback]:
     """RFC 3464: a block about the message, then one per recipient."""
-    blocks = part.get_payload()
-    blocks = [one for one in blocks if isinstance(one, Message)] if isinstance(blocks, list) else []
+    inner = part.get_payload()
+    blocks = [one for one in inner if isinstance(one, Message)] if isinstance(inner, list) else []
     recipients = [block for block in blocks if block.get("Final-Recipient") or block.get("Original-Recipient")]
     for block in recipients[:_MAX_RECIPIENTS]:
         action = _header(block, "Action").lower()
@@ -166,17 +166,18 @@ def _plain_bounce(message: Message, parts: list[Message], base: Feedback) -> Fee
     )
 
 
-# -- what kind of message -----------------------------------------------------------------------------------------------------
+# -- what kind of message ---------------------------------------------------------------------------------------------
 
 
 def _is_automatic(message: Message) -> bool:
     """RFC 3834 section 5, and the older headers that auto-responders set. A server's own bounce is not one of them."""
-    submitted = _header(message, "Auto-Submitted").lower()
-    if submitted.startswith("auto-replied") and not _is_from_a_server(message):
+    if _is_from_a_server(message):
+        return False
+    if _header(message, "Auto-Submitted").lower() not in {"", "no"}:
         return True
-    if any(message.get(name) for name in ("X-Autoreply", "X-Autorespond", "X-Auto-Response-Suppress-Reply")):
+    if any(message.get(name) for name in ("X-Autoreply", "X-Autorespond", "X-Auto-Reply")):
         return True
-    return _header(message, "Precedence").lower() == "auto_reply"
+    return _header(message, "Precedence").lower() in {"auto_reply", "bulk", "junk", "list"}
 
 
 def _is_from_a_server(message: Message) -> bool:
@@ -197,7 +198,7 @@ def _human_words(words: str) -> str:
     return "\n".join(kept).strip()[:MAX_REPLY]
 
 
-# -- parts ------------------------------------------------------------------------------------------------------------------
+# -- parts ------------------------------------------------------------------------------------------------------------
 
 
 def _parts(message: Message) -> list[Message]:

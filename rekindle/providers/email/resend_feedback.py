@@ -1,6 +1,7 @@
 """What does Resend report? One event per request, signed as Svix does it.
 
-The time of the event is `created_at` at the top, not the one in `data`, which is the letter's. Sources: resend/resend-openapi, docs "webhooks", svix-webhooks.
+The time of the event is `created_at` at the top, not the one in `data`, which is the letter's.
+Sources: resend/resend-openapi, docs "webhooks", svix-webhooks.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """What does Amazon SES report? Its events come through SNS, each message signed.
 
-The key is in a certificate that has to be fetched. A valid signature only proves that some SNS topic sent it, and anybody can make one: only topics on our list count, for
-subscriptions too. The certificate's host is checked before anybody fetches it. Sources: SNS developer guide "verifying
-the signatures of messages", SES developer guide "contents of event data"; aws-php-sns-message-validator.
+The key is in a certificate that has to be fetched; its host is checked before anybody does. A valid signature only
+proves that some SNS topic sent it, and anybody can make one: only topics on our list count, for subscriptions too.
+Sources: SNS developer guide "verifying the signatures of messages", SES developer guide "contents of event data",
+aws-php-sns-message-validator.
 """
 
 from __future__ import annotations
