@@ -77,7 +77,7 @@ def require_shared_secret(post: Post, credentials: Sequence[str]) -> None:
     wanted = [
         f"Basic {b64encode(one.encode()).decode()}".encode() if ":" in one else f"Bearer {one}".encode()
         for one in credentials
-        if one
+        if all(one.partition(":")[::2]) or (one and ":" not in one)
     ]
     given = post.headers.get("authorization", "").strip()
     scheme, _, rest = given.partition(" ")

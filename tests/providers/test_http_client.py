@@ -415,7 +415,7 @@ def test_public_addresses_are_reached_with_tls_only(address: str) -> None:
     ],
 )
 def test_urls_of_another_form_are_refused_alike(url: str) -> None:
-    with pytest.raises(EgressError, match="^this address may not be called$"):
+    with pytest.raises(EgressError, match=r"^this address may not be called$"):
         EgressRules().split(url)
 
 
