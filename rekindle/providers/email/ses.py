@@ -44,7 +44,7 @@ _ACCOUNT: Final = frozenset(
     }
 )
 _TAG = re.compile(r"[A-Za-z0-9_.@-]{1,256}")
-_UNVERIFIED = re.compile(r"not verified|not authorized", re.IGNORECASE)
+_UNVERIFIED = re.compile(r"not verified|not authorized|authority to send", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
