@@ -1,7 +1,7 @@
 """Write the reference pages from the code, or say which of them no longer tell the truth.
 
-    python -m scripts.reference            writes docs/reference/*.md
-    python -m scripts.reference --check    exits 1 if a page differs
+python -m scripts.reference            writes docs/reference/*.md
+python -m scripts.reference --check    exits 1 if a page differs
 """
 
 from __future__ import annotations
@@ -29,7 +29,15 @@ MADE = "<!-- made by scripts/reference.py; do not edit -->\n"
 def reasons() -> str:
     from rekindle.terms.reasons import Reason
 
-    lines = ["# Reasons", "", MADE, "Every decision is stored with one of these.", "", "| reason | meaning |", "|---|---|"]
+    lines = [
+        "# Reasons",
+        "",
+        MADE,
+        "Every decision is stored with one of these.",
+        "",
+        "| reason | meaning |",
+        "|---|---|",
+    ]
     return "\n".join([*lines, *(f"| `{reason.value}` | {reason.sentence} |" for reason in Reason)]) + "\n"
 
 
@@ -54,10 +62,20 @@ def member_notes(thing: type[Enum]) -> dict[str, str]:
 
 def settings() -> str:
     path = ROOT / "rekindle" / "settings.py"
-    lines = ["# Settings", "", MADE, "Read from the environment at start; a value that cannot be used stops the start.", ""]
+    lines = [
+        "# Settings",
+        "",
+        MADE,
+        "Read from the environment at start; a value that cannot be used stops the start.",
+        "",
+    ]
     lines += ["| variable | meaning | default |", "|---|---|---|"]
-    lines.append("| `DATABASE_URL` | PostgreSQL 16 or newer; without it an embedded one is started under `REKINDLE_HOME`. | embedded |")
-    lines += [f"| `{name}` | {note} | {default} |" for name, note, default in setting_rows(path.read_text(encoding="utf-8"))]
+    lines.append(
+        "| `DATABASE_URL` | PostgreSQL 16 or newer; without it an embedded one is started under `REKINDLE_HOME`. | embedded |"
+    )
+    lines += [
+        f"| `{name}` | {note} | {default} |" for name, note, default in setting_rows(path.read_text(encoding="utf-8"))
+    ]
     lines += ["", "Secrets may also be given as files: `REKINDLE_SECRET_KEY_FILE` and so on.", ""]
     return "\n".join(lines)
 

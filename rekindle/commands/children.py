@@ -107,4 +107,3 @@ def _signal(child: Child, number: signal.Signals) -> None:
     if child.process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.process.pid, number)
-

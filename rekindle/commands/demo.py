@@ -25,7 +25,7 @@ from rekindle.commands.children import Children, StopRequest, tail
 from rekindle.lib.operator_error import OperatorError
 
 if TYPE_CHECKING:
-    from rekindle.simulate.inbox import Inbox
+    from rekindle.simulate.inbox.inbox import Inbox
     from rekindle.simulate.storefront.serve import RunningShop
     from rekindle.terms.shop import ShopSettings
 
@@ -92,7 +92,7 @@ def _open(parts: ExitStack, args: argparse.Namespace, ports: Ports, keys: Mappin
     from rekindle.commands import setup_db
     from rekindle.engine.context import Context
     from rekindle.simulate.demo_shop import put_demo_shop
-    from rekindle.simulate.inbox import Inbox
+    from rekindle.simulate.inbox.inbox import Inbox
     from rekindle.simulate.storefront.serve import start_shop
     from rekindle.store.database import connect
 

@@ -27,7 +27,7 @@ from rekindle.render.facts import (
     ShopperFacts,
     build_facts,
 )
-from rekindle.render.lint import lint_email, required_of
+from rekindle.render.lint import lint_before_send, required_of
 from rekindle.render.merge import TemplateError
 from rekindle.render.mime import HeaderError, MailHeaders, build_message
 from rekindle.store.database import Connection
@@ -123,7 +123,7 @@ class Composer:
             locale=str(row.context.get("locale") or shop.locale),
         )
         email = render_email(compiled, facts)
-        errors = [found.code for found in lint_email(email, required_of(facts)) if found.severity == "error"]
+        errors = [found.code for found in lint_before_send(email, required_of(facts))]
         if errors:
             return deny(Reason.CONTENT_MISSING, missing=errors)
         domain = shop.sender_email.rpartition("@")[2]

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from rekindle.engine.context import Context
 from rekindle.engine.places import AddressPlace, Place, address_place, shopper_place
 from rekindle.engine.transactions import OvertakenError, Work
+from rekindle.store.consents import Subject, suppress
 from rekindle.store.shoppers import (
     ContactRow,
     NewContact,
@@ -30,11 +32,13 @@ from rekindle.store.shoppers import (
     load_shoppers,
 )
 from rekindle.terms.consent import SuppressionReason
-from rekindle.terms.event import ShopEvent
+from rekindle.terms.event import EventKind, ShopEvent
 from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
 
 _MAX_ORIGINS: Final = 3
+#: Who only says goodbye is not made known by it.
+_GOING: Final = frozenset({EventKind.OPTED_OUT, EventKind.ERASURE_REQUESTED})
 
 
 class People:
@@ -50,6 +54,7 @@ class People:
         self._new: dict[Place, ShopperNews] = {}
         self._news: dict[Place, ShopperNews] = {}
         self._new_contacts: list[tuple[int, NewContact]] = []
+        self._suppressed: list[tuple[int, AddressPlace, str, datetime]] = []  # known by hash before they were given
 
     def read(self, work: Work, events: Iterable[ShopEvent]) -> None:
         """Look up every address of these events, and the owners to whom another address might be added."""
@@ -104,6 +109,8 @@ class People:
             return None
         first, *others = addresses
         owner = self._owners.get(first.id)
+        if event.kind in _GOING:
+            return owner
         if owner is None and first.channel is Channel.SMS and known is not None and self._is_own(known, event, keys):
             owner = known  # the phone number of somebody whose e-mail address came before
             self._add_contact(first, owner, event)
@@ -135,7 +142,7 @@ class People:
         _tell_traits(news, event.traits)
 
     def is_erased(self, event: ShopEvent) -> bool:
-        """Whether an address of the event was erased: nothing of the event may then be kept as it was told."""
+        """Whether an address of the event was erased: what the event tells is then not kept."""
         return any(self._is_erased(place) for place in self.addresses_of(event))
 
     def write_new(self, work: Work) -> None:
@@ -152,6 +159,10 @@ class People:
                 added = add_contacts(work.connection, bucket, contacts[bucket])
                 if any(c.id not in added and self._is_canonical(bucket, c) for c in contacts[bucket]):
                     self._check_owners(work, bucket, contacts[bucket])
+        for bucket, address, reason, at in self._suppressed:
+            with work.in_bucket(bucket):
+                subject = Subject(self._shop.id, address.channel.value, address.hash)
+                suppress(work.connection, bucket, subject, reason=reason, at=at, source="known before")
 
     def write_news(self, work: Work) -> None:
         """Merge what was told about shoppers who were known."""
@@ -213,6 +224,9 @@ class People:
             created_at=event.at,
         )
         self._owners[place.id] = owner
+        row = self._contacts.get(place.id)
+        if row is not None and row.suppression is not None and owner.bucket != place.bucket:
+            self._suppressed.append((owner.bucket, place, row.suppression, event.at))
         self._new_contacts += [(bucket, contact) for bucket in sorted({place.bucket, owner.bucket})]
 
     def _blank(self, shopper: Place, event: ShopEvent) -> ShopperNews:

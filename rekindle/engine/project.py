@@ -19,7 +19,7 @@ from rekindle.engine.places import Place, cart_place, mark_place
 from rekindle.engine.routing import Carts, Placed
 from rekindle.engine.transactions import OvertakenError, Work
 from rekindle.engine.visits import Visit, Visits, mark_of, mark_of_facts
-from rekindle.policy.cart_close import OrderMark, close, holds_bought, is_all_bought, latest
+from rekindle.policy.cart_close import OrderMark, close, holds_bought, is_all_bought, is_bought_late, latest
 from rekindle.policy.cart_draft import CartDraft, to_ms
 from rekindle.policy.cart_fold import OF_A_CART, apply
 from rekindle.store.carts import load_carts, write_carts
@@ -31,6 +31,8 @@ from rekindle.terms.event import EventKind
 from rekindle.terms.reasons import Reason
 from rekindle.terms.shop import ShopSettings
 
+_MAX_HEARD = 20
+
 
 @dataclass(frozen=True, slots=True)
 class LateCart:
@@ -39,6 +41,7 @@ class LateCart:
     order_key: str
     cart: Place
     shopper: Place | None
+    matched_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,10 @@ class Projection:
                 self._settle(draft, marks)
 
     def carts_by_bucket(self) -> dict[int, list[CartDraft]]:
+        """The changed carts, and the buckets from which a cart goes away."""
         by_bucket: dict[int, list[CartDraft]] = defaultdict(list)
+        for own, _ in self.carts.taken_over:
+            by_bucket.setdefault(own.bucket, [])
         for draft in self.carts.all():
             if draft.is_changed:
                 by_bucket[draft.bucket].append(draft)
@@ -198,7 +204,8 @@ class Projection:
     def _fold(self, draft: CartDraft, p: Placed, owner: Place | None, *, is_told: bool) -> None:
         was_open = draft.state is CartState.OPEN and not draft.is_new
         may_change_hands = is_told and p.event.email is not None and self._is_own_visit(draft, p)
-        apply(draft, p.event, self._shop)
+        if draft.bucket == p.bucket or _is_unheard(draft, p):
+            apply(draft, p.event, self._shop)
         place = Place(draft.bucket, draft.id)
         p.cart = place
         self._folded[draft.id].append(p)
@@ -232,25 +239,35 @@ class Projection:
     # --- what follows
 
     def _settle(self, draft: CartDraft, marks: dict[Place, OrderMark]) -> None:
+        if draft.order_key is not None:
+            self._note_nearer(draft)
         if draft.is_begun and not draft.is_closed and not draft.is_browse:
-            known = [mark for key in self._keys[draft.id] if (mark := self.visits[key].mark) is not None]
-            mark = latest(known)
-            if mark is not None and self._close_late(draft, mark):
-                return
+            known = {key: mark for key in self._keys[draft.id] if (mark := self.visits[key].mark) is not None}
+            mark = latest(known.values())
+            if mark is not None and is_bought_late(draft, mark):
+                keys = [key for key, one in known.items() if one == mark]
+                if self._close_late(draft, mark, _clue(draft, mark, keys)):
+                    return
         owner = _owner(draft)
         if not draft.gained_shopper or owner is None:
             return
         order = marks.get(owner)
         if order is not None and _was_bought(draft, order):
-            self._close_late(draft, order)
+            self._close_late(draft, order, "cart" if order.cart_key == draft.cart_key else "email")
         if draft.state is CartState.ABANDONED:
             draft.check_at = draft.abandoned_at  # nobody was known when it was left: to be looked at again
 
-    def _close_late(self, draft: CartDraft, mark: OrderMark) -> bool:
-        if not close(draft, mark, is_recovered=False):
-            return False
-        self.late.append(LateCart(mark.order_key, Place(draft.bucket, draft.id), _owner(draft)))
-        return True
+    def _close_late(self, draft: CartDraft, mark: OrderMark, clue: str) -> bool:
+        is_closed = close(draft, mark, is_recovered=False)
+        if is_closed or draft.facts.get("since_ms") == to_ms(mark.at):  # its run ended with the order, or goes on since
+            self.late.append(LateCart(mark.order_key, Place(draft.bucket, draft.id), _owner(draft), clue))
+        return is_closed
+
+    def _note_nearer(self, draft: CartDraft) -> None:
+        """A bought cart whose checkout only turns up now: the order was of that checkout all along."""
+        marks = [self.visits[key].mark for key in self._keys[draft.id] if key[0] == "k"]
+        if any(mark is not None and mark.order_key == draft.order_key for mark in marks):
+            self.late.append(LateCart(str(draft.order_key), Place(draft.bucket, draft.id), _owner(draft), "checkout"))
 
     def _marks_of_shoppers(self) -> dict[Place, OrderMark]:
         """Latest orders of shoppers who gained a cart now."""
@@ -275,7 +292,7 @@ class Projection:
         changed = []
         for row in load_visitors(self._work.connection, bucket, list(by_id)):
             mark, draft = mark_of(row), by_id[row.id]
-            if mark is not None and not draft.is_closed and self._close_late(draft, mark):
+            if mark is not None and not draft.is_closed and self._close_late(draft, mark, "cart"):
                 changed.append(draft)
         if write_carts(self._work.connection, bucket, changed):
             raise OvertakenError
@@ -289,7 +306,8 @@ class Projection:
             if draft is None or any(old in pair for pair in self.carts.taken_over):
                 raise OvertakenError
             for p in self._folded[old.id]:
-                apply(draft, p.event, self._shop)
+                if draft.bucket == p.bucket or _is_unheard(draft, p):
+                    apply(draft, p.event, self._shop)
             owner = _owner(old)
             if owner is not None and old.gained_shopper and draft.shopper_id is None:
                 _give(draft, owner)
@@ -335,6 +353,26 @@ def _was_bought(draft: CartDraft, order: OrderMark) -> bool:
     if draft.is_closed or draft.is_browse or draft.touched_at > order.at:
         return False
     return is_all_bought(draft, order) or (draft.is_begun and holds_bought(draft, order))
+
+
+def _is_unheard(draft: CartDraft, p: Placed) -> bool:
+    """A change of items whose row lies in another bucket may be told again after a crash: the cart remembers it."""
+    if p.event.kind not in (EventKind.PRODUCT_ADDED, EventKind.PRODUCT_REMOVED):
+        return True
+    heard: list[str] = draft.facts.setdefault("heard", [])
+    if p.id.hex in heard:
+        return False
+    heard.append(p.id.hex)
+    del heard[:-_MAX_HEARD]
+    return True
+
+
+def _clue(draft: CartDraft, mark: OrderMark, keys: Sequence[str]) -> str:
+    """Over what the order and its cart met: the same names as when the cart is there first."""
+    if mark.cart_key == draft.cart_key:
+        return "cart"
+    kinds = {key[0] for key in keys}
+    return "checkout" if "k" in kinds else "visitor" if "a" in kinds else "customer"
 
 
 def _is_about_person(p: Placed) -> bool:

@@ -31,12 +31,14 @@ _ALIVE: Final = frozenset({CartState.OPEN, CartState.ABANDONED, CartState.LOST, 
 
 @dataclass(slots=True)
 class Placed:
-    """An event of the batch: its id, the bucket of its row, its visitor's keys, and the cart it went to."""
+    """An event of the batch: its id, the bucket of its row, its visitor's keys, the cart it belongs to by itself, and
+    the one it went to."""
 
     event: ShopEvent
     id: UUID
     bucket: int
     keys: tuple[str, ...]
+    home_id: UUID | None = None
     cart: Place | None = None
 
 

@@ -196,11 +196,11 @@ def mark_of(row: VisitorRow | None) -> OrderMark | None:
 
 def mark_of_facts(told: dict[str, Any]) -> OrderMark:
     """An order as it is noted on visitors and shoppers."""
-    at = datetime.fromisoformat(told["at"])
-    return OrderMark(order_key=told["key"], at=at, product_keys=frozenset(told["products"]))
+    at, products = datetime.fromisoformat(told["at"]), frozenset(told["products"])
+    return OrderMark(order_key=told["key"], at=at, product_keys=products, cart_key=told.get("cart"))
 
 
 def facts_of_mark(mark: OrderMark) -> dict[str, Any]:
     """How an order is noted: the newest one, with at most 50 products."""
     products = sorted(mark.product_keys)[:50]
-    return {"key": mark.order_key, "at": mark.at.isoformat(), "products": products}
+    return {"key": mark.order_key, "at": mark.at.isoformat(), "products": products, "cart": mark.cart_key}

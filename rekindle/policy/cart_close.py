@@ -27,11 +27,13 @@ CLEARED_BY_ORDER = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderMark:
-    """What a cart must know of an order. ``product_keys``: what was bought; empty when the shop did not say."""
+    """What a cart must know of an order. ``product_keys``: what was bought; empty when the shop did not say.
+    ``cart_key``: the cart that the order names, if it names one."""
 
     order_key: str
     at: datetime
     product_keys: frozenset[str] = frozenset()
+    cart_key: str | None = None
 
 
 def is_of(draft: CartDraft, mark: OrderMark, *, is_named: bool) -> bool:
@@ -86,6 +88,13 @@ def close_visit(draft: CartDraft, at: datetime, reason: Reason) -> None:
     """End a visit that only looked: it went on in a cart, or the shopper bought."""
     if draft.state in (CartState.OPEN, CartState.ABANDONED) and draft.touched_at <= at:
         draft.end_with(CartState.EMPTIED, at, reason)
+
+
+def is_bought_late(draft: CartDraft, mark: OrderMark) -> bool:
+    """Whether a cart that turns up after the order of its visitor is that order's, or was bought by it."""
+    if mark.cart_key is None or mark.cart_key == draft.cart_key:
+        return True
+    return is_all_bought(draft, mark)
 
 
 def latest(marks: Iterable[OrderMark]) -> OrderMark | None:

@@ -64,10 +64,6 @@ def replace_all(draft: CartDraft, items: Iterable[CartItem], at_ms: int) -> None
         _tell(draft, told, item, at_ms)
     _keep_later(before, told, at_ms)
     _take_gone(draft, before, told, at_ms)
-    for key, line in told.items():
-        earlier = before.get(key)
-        if earlier is not None and earlier["quantity"] == line["quantity"]:
-            line["changed_ms"] = earlier.get("changed_ms", 0)
     draft.items = list(told.values())
 
 

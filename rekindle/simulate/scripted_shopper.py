@@ -21,6 +21,8 @@ _CALLS = re.compile(r'<script type="application/json" id="shop-calls">(.*?)</scr
 _VISITOR = re.compile(r'data-anonymous-id="([^"]+)"')
 _SKU = re.compile(r'name="sku" value="([^"]+)"')
 _TIMEOUT_S = 15.0
+#: Links are followed by machines too; without a browser's name a visit is not taken for a person's.
+_BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
 
 
 class StoryError(Exception):
@@ -69,6 +71,7 @@ class Browser:
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(str(parts.hostname), parts.port, timeout=_TIMEOUT_S)
         jar = self._cookies.setdefault(parts.netloc, {})
+        headers["User-Agent"] = _BROWSER
         if jar:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in jar.items())
         try:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from rekindle.lib.clock import SYSTEM_CLOCK
 from rekindle.lib.money import to_major
 from rekindle.simulate.dashboard_visitor import DashboardVisitor
-from rekindle.simulate.inbox import Inbox
+from rekindle.simulate.inbox.inbox import Inbox
 from rekindle.simulate.inbox.received import ReceivedMail
 from rekindle.simulate.scripted_shopper import ScriptedShopper, StoryError
 from rekindle.simulate.storefront.serve import RunningShop
@@ -87,8 +87,8 @@ class Story:
         missing = [part for part in ("Firnlicht", "Talweg", "Ada") if part not in mail.html]
         if missing:
             raise StoryError(f"the message does not mention {', '.join(missing)}")
-        if not mail.one_click_url:
-            raise StoryError("the message has no one-click unsubscribe")
+        if not mail.header("List-Unsubscribe"):
+            raise StoryError("the message has no way to unsubscribe in its headers")
         return mail
 
     def _mails(self, *, count: int, timeout_s: float) -> list[ReceivedMail]:

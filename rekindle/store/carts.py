@@ -29,10 +29,10 @@ def lock_carts(connection: Connection, bucket: int, ids: Sequence[UUID]) -> dict
     return _drafts(connection, sql("lock_carts"), bucket, ids)
 
 
-def carts_of_shoppers(connection: Connection, bucket: int, shopper_ids: Sequence[UUID]) -> list[UUID]:
-    """Open and abandoned carts of some shoppers, for a shop that lies in one bucket."""
+def carts_of_shoppers(connection: Connection, bucket: int, shopper_ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
+    """(cart, shopper) for the open and abandoned carts of some shoppers, for a shop that lies in one bucket."""
     values = {"bucket": bucket, "shopper_ids": array_literal(shopper_ids)}
-    return [row[0] for row in connection.execute(sql("carts_of_shoppers"), values)]
+    return [(row[0], row[1]) for row in connection.execute(sql("carts_of_shoppers"), values)]
 
 
 def write_carts(connection: Connection, bucket: int, drafts: Iterable[CartDraft]) -> list[CartDraft]:

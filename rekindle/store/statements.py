@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import LiteralString, cast
+from typing import LiteralString
 
 _NAME = re.compile(r"^-- name: ([a-z][a-z0-9_]*)\s*$", re.MULTILINE)
 
@@ -58,5 +58,5 @@ def _split(text: str, file: str) -> list[Statement]:
         lines = text[mark.end() : end].strip().splitlines()
         header = [line for line in lines if line.startswith("--")]
         body = "\n".join(line for line in lines if not line.startswith("--")).strip().rstrip(";")
-        out.append(Statement(mark.group(1), cast(LiteralString, body), "\n".join(header), file))
+        out.append(Statement(mark.group(1), body, "\n".join(header), file))
     return out

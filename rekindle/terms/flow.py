@@ -205,7 +205,8 @@ def _check_test(test: Test, where: str) -> None:
             raise FlowError(f"{where}: 'missing' takes no value")
     elif test.value is None:
         raise FlowError(f"{where}: {test.field} {test.op} needs a value")
-    if test.op in ("lt", "le", "gt", "ge") and (isinstance(test.value, bool) or not isinstance(test.value, int | float)):
+    is_number = isinstance(test.value, int | float) and not isinstance(test.value, bool)
+    if test.op in ("lt", "le", "gt", "ge") and not is_number:
         raise FlowError(f"{where}: {test.op} needs a number")
     if test.op == "in" and not isinstance(test.value, list):
         raise FlowError(f"{where}: 'in' needs a list")

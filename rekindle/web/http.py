@@ -15,7 +15,7 @@ import msgspec
 from django.conf import settings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Request:
     """``path`` is decoded, ``query`` is not. ``header(name)`` gives "" for an absent one. ``read(limit)`` gives the
     body, or None when it is longer than ``limit`` bytes; nothing beyond the limit is kept in memory."""
@@ -86,13 +86,14 @@ def html_text(text: str) -> str:
 
 
 def all_headers(answer: Answer) -> list[tuple[str, str]]:
-    """The headers to send, with those that every answer of ours has."""
+    """The headers to send, in lower case, with those that every answer of ours has."""
     headers = [
-        ("Content-Type", answer.content_type),
-        ("Content-Length", str(len(answer.body))),
-        ("X-Content-Type-Options", "nosniff"),
+        ("content-type", answer.content_type),
+        ("content-length", str(len(answer.body))),
+        ("x-content-type-options", "nosniff"),
     ]
-    return headers + list(answer.headers.items())
+    headers += [(name.lower(), value) for name, value in answer.headers.items()]
+    return headers
 
 
 def remote_of(peer: str, forwarded_for: str) -> str:

@@ -9,12 +9,15 @@ import threading
 from functools import cache
 
 from django.conf import settings
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from rekindle.engine.context import Context
 from rekindle.store.database import Database
 
 #: How long a request waits for a connection before it answers 503.
 PATIENCE_S = 5.0
+
+_LIMITS = "-c statement_timeout=20s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
 
 _lock = threading.Lock()
 _opened: list[Database] = []
@@ -31,6 +34,14 @@ def database() -> Database:
     if not _opened:
         with _lock:
             if not _opened:
-                pool = Database(settings.DATABASE_URL, size=settings.DATABASE_POOL, patience_s=PATIENCE_S)
+                pool = Database(_bounded(settings.DATABASE_URL), size=settings.DATABASE_POOL, patience_s=PATIENCE_S)
                 _opened.append(pool.open(wait=False))
     return _opened[0]
+
+
+def _bounded(dsn: str) -> str:
+    """The address with limits on how long a statement, a lock or a dead network may hold a request up; limits that
+    the operator wrote into the address stay."""
+    given = conninfo_to_dict(dsn)
+    limits: dict[str, str] = {"connect_timeout": "5", "tcp_user_timeout": "15000", "options": _LIMITS}
+    return make_conninfo(dsn, **{name: value for name, value in limits.items() if name not in given})

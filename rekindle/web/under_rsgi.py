@@ -78,14 +78,14 @@ class Entrance:
             return
         path = scope.path
         if self._takes_events(path):
-            answer = await self._intake().accept_async(_request(scope), lambda limit: _read(protocol, limit))
+            answer = await self._intake().accept_async(_request(scope), lambda limit: _read(scope, protocol, limit))
             _send(scope, protocol, answer)
             return
         handler = self._handler_for(path)
         if handler is None:
             await self._call_wsgi(scope, protocol)
             return
-        body = await _read(protocol, _SMALL)
+        body = await _read(scope, protocol, _SMALL)
         request = _request(scope, read=lambda limit: body if body is None or len(body) <= limit else None)
         loop = asyncio.get_running_loop()
         _send(scope, protocol, await loop.run_in_executor(self._threads, answer_safely, handler, request))
@@ -198,8 +198,11 @@ def _request(scope: Scope, read: Callable[[int], bytes | None] = lambda _limit: 
     )
 
 
-async def _read(protocol: HTTPProtocol, limit: int) -> bytes | None:
+async def _read(scope: Scope, protocol: HTTPProtocol, limit: int) -> bytes | None:
     """The body, or None as soon as it is longer than the limit."""
+    told = scope.headers.get("content-length") or ""
+    if told.isdigit() and int(told[:12]) <= limit and not scope.headers.get("transfer-encoding"):
+        return await protocol()  # the server reads no more than what was told
     found = io.BytesIO()
     async for chunk in protocol:
         if found.tell() + len(chunk) > limit:
@@ -209,8 +212,7 @@ async def _read(protocol: HTTPProtocol, limit: int) -> bytes | None:
 
 
 def _send(scope: Scope, protocol: HTTPProtocol, answer: Answer) -> None:
-    headers = [(name.lower(), value) for name, value in all_headers(answer)]
-    _send_bytes(scope, protocol, answer.status, headers, answer.body)
+    _send_bytes(scope, protocol, answer.status, all_headers(answer), answer.body)
 
 
 def _send_bytes(scope: Scope, protocol: HTTPProtocol, status: int, headers: list[tuple[str, str]], body: bytes) -> None:

@@ -186,7 +186,8 @@ def test_a_page_left_at_once_still_tells_what_happened(
     page = open_page()
     page.goto(shop.url)
     rekindle.wait_for("page")
-    page.evaluate("rekindle.track('Last Word'); location.href = 'about:blank'")
+    page.evaluate("rekindle.track('Last Word')")
+    page.goto("about:blank")
     rekindle.wait_for("Last Word")
 
 

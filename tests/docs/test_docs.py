@@ -20,7 +20,9 @@ def tracked() -> list[str]:
 
 
 def test_the_generated_reference_is_current() -> None:
-    done = subprocess.run([sys.executable, "-m", "scripts.reference", "--check"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.reference", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -35,7 +37,10 @@ def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", HAND_WRITTEN, ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_path_in_the_text_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for path in re.findall(r"`((?:rekindle|tests|bench|docs|scripts|frontend|engine|policy|store|web|providers|render|terms|lib|stats|simulate|commands)/[\w./-]+)`", text):
+    for path in re.findall(
+        r"`((?:rekindle|tests|bench|docs|scripts|frontend|engine|policy|store|web|providers|render|terms|lib|stats|simulate|commands)/[\w./-]+)`",
+        text,
+    ):
         places = [ROOT / path, ROOT / "rekindle" / path]
         assert any(place.exists() for place in places), f"{page.name} names {path}"
 
@@ -47,7 +52,9 @@ def test_the_architecture_answers_where_is_it_decided() -> None:
     assert len(rows) >= 15
     for question, path, name in rows:
         source = (ROOT / "rekindle" / path).read_text(encoding="utf-8")
-        assert re.search(rf"^(?:async )?(?:def|class) {name}\b|^    (?:async )?def {name}\b", source, re.MULTILINE), question
+        assert re.search(rf"^(?:async )?(?:def|class) {name}\b|^    (?:async )?def {name}\b", source, re.MULTILINE), (
+            question
+        )
 
 
 def test_every_make_target_in_the_docs_exists() -> None:
@@ -81,7 +88,9 @@ def test_decision_records_name_what_enforces_them() -> None:
 
 
 def test_nothing_third_party_or_built_is_committed() -> None:
-    assert [path for path in tracked() if re.search(r"\.min\.(js|css)$|node_modules/|/vendor/|static/dist/", path)] == []
+    assert [
+        path for path in tracked() if re.search(r"\.min\.(js|css)$|node_modules/|/vendor/|static/dist/", path)
+    ] == []
 
 
 def test_no_package_registry_is_named() -> None:

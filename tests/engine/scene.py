@@ -39,7 +39,7 @@ class Placed:
     id: UUID
 
 
-def _insert(connection: Connection, table: str, values: Mapping[str, object]) -> None:
+def insert(connection: Connection, table: str, values: Mapping[str, object]) -> None:
     columns, marks = ", ".join(values), ", ".join(f"%({name})s" for name in values)
     connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", values)  # type: ignore[arg-type]
 
@@ -60,9 +60,9 @@ def put_shopper(
         "country": "DE", "region": "", "timezones": "[]", "gpc": False, "first_seen_at": now, "seen_at": now,
         "order_count": 0, "spent_cents": 0, "traits": "{}", "seq": 0,
     }  # fmt: skip
-    _insert(connection, "shoppers", values | overrides)
+    insert(connection, "shoppers", values | overrides)
     if email is not None:
-        _insert(
+        insert(
             connection,
             "contact_points",
             {
@@ -98,7 +98,7 @@ def put_cart(
         "touched_at": touched_at, "check_at": touched_at + timedelta(seconds=idle), "views": "[]", "facts": "{}", "seq": 1,
         "shopper_bucket": shopper.bucket if shopper else None, "shopper_id": shopper.id if shopper else None,
     }  # fmt: skip
-    _insert(connection, "carts", values | overrides)
+    insert(connection, "carts", values | overrides)
     return placed
 
 
@@ -115,7 +115,7 @@ def put_visit(
     """A visit that looked at products, with its visitor; ``led_to``: the cart it went on in."""
     now = context.clock.now()
     bucket = visitor_bucket(shop, visitor_key)
-    _insert(
+    insert(
         connection,
         "visitors",
         {

@@ -16,7 +16,10 @@ UUID = "'00000000-0000-0000-0000-000000000001'"
     ("verdict", "statement"),
     [
         ("router", "SELECT * FROM carts WHERE bucket = %(bucket)s AND id = %(id)s"),
-        ("router", "SELECT * FROM carts c JOIN enrolments e ON e.bucket = c.bucket AND e.cart_id = c.id WHERE c.bucket = %(bucket)s"),
+        (
+            "router",
+            "SELECT * FROM carts c JOIN enrolments e ON e.bucket = c.bucket AND e.cart_id = c.id WHERE c.bucket = %(bucket)s",
+        ),
         (
             "router",
             "UPDATE outbox o SET state = 'claimed' FROM (SELECT id FROM outbox WHERE bucket = %(b)s ORDER BY send_at LIMIT 10"
@@ -28,7 +31,10 @@ UUID = "'00000000-0000-0000-0000-000000000001'"
             " DELETE FROM outbox o USING due WHERE o.bucket = %(b)s AND o.id = due.id",
         ),
         ("router", "INSERT INTO carts (bucket, id) SELECT %(b)s, r.id FROM jsonb_to_recordset(%(rows)s) AS r(id uuid)"),
-        ("router", "INSERT INTO carts (bucket, id) VALUES (%(b)s, %(id)s) ON CONFLICT (bucket, id) DO UPDATE SET state = excluded.state"),
+        (
+            "router",
+            "INSERT INTO carts (bucket, id) VALUES (%(b)s, %(id)s) ON CONFLICT (bucket, id) DO UPDATE SET state = excluded.state",
+        ),
         ("fanout", "SELECT count(*) FROM carts WHERE bucket = ANY(%(buckets)s)"),
         ("fanout", "UPDATE carts SET state = 'lost' WHERE id = %(id)s"),
         (
@@ -41,7 +47,10 @@ UUID = "'00000000-0000-0000-0000-000000000001'"
         ("reject", "SELECT 1 FROM carts c WHERE EXISTS (SELECT 1 FROM enrolments e WHERE e.cart_id = c.id)"),
         ("reject", "UPDATE carts SET bucket = 4 WHERE bucket = 3"),
         ("reject", "INSERT INTO carts (id) VALUES (%(id)s)"),
-        ("reject", "INSERT INTO carts (bucket, id) VALUES (%(b)s, %(id)s) ON CONFLICT (bucket, id) DO UPDATE SET touched_at = now()"),
+        (
+            "reject",
+            "INSERT INTO carts (bucket, id) VALUES (%(b)s, %(id)s) ON CONFLICT (bucket, id) DO UPDATE SET touched_at = now()",
+        ),
         ("reject", "SELECT bucket, count(*) FROM carts WHERE bucket = %(b)s GROUP BY ROLLUP (bucket)"),
     ],
 )
@@ -53,7 +62,9 @@ def statement(text: str, header: str) -> Statement:
     return Statement("find_cart", text, header, "x.sql")  # type: ignore[arg-type]
 
 
-GOOD_HEADER = "-- Find one cart.\n-- in:    :bucket int, :id uuid\n-- out:   id   0..1 rows\n-- locks: none   index: primary key"
+GOOD_HEADER = (
+    "-- Find one cart.\n-- in:    :bucket int, :id uuid\n-- out:   id   0..1 rows\n-- locks: none   index: primary key"
+)
 GOOD_TEXT = "SELECT id FROM carts WHERE bucket = %(bucket)s AND id = %(id)s"
 
 
@@ -70,7 +81,12 @@ def test_a_described_and_used_statement_passes() -> None:
         ("declared but not used", GOOD_TEXT, GOOD_HEADER.replace(":id uuid", ":id uuid, :n int"), 'sql("find_cart")'),
         ("unused", GOOD_TEXT, GOOD_HEADER, "nothing here"),
         ("clock", GOOD_TEXT + " AND touched_at < now()", GOOD_HEADER, 'sql("find_cart")'),
-        ("visits several buckets", "SELECT id FROM carts WHERE shop_id = %(bucket)s AND id = %(id)s", GOOD_HEADER, 'sql("find_cart")'),
+        (
+            "visits several buckets",
+            "SELECT id FROM carts WHERE shop_id = %(bucket)s AND id = %(id)s",
+            GOOD_HEADER,
+            'sql("find_cart")',
+        ),
     ],
 )
 def test_a_statement_with_a_fault_is_named(expected: str, text: str, header: str, source: str) -> None:

@@ -11,7 +11,6 @@ import psycopg
 from rekindle.engine.context import Context
 from rekindle.store.database import Database
 
-
 #: People sign in all the time in tests, and no test is about how slow a hash is.
 _QUICK_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

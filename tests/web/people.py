@@ -19,5 +19,3 @@ def make_person(account: str, roles: Mapping[int, str]) -> int:
     for shop_id, role in roles.items():
         Membership.objects.create(person=person, shop_id=shop_id, role=role)
     return int(person.pk)
-
-

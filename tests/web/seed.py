@@ -24,8 +24,8 @@ PRODUCTS = [
     ("bag", "Down sleeping bag -2 °C", 28900), ("stove", "Gas stove, foldable", 5490), ("knife", "Pocket knife, beech", 3900),
     ("poles", "Carbon poles", 11900), ("hat", "Felt hat Allgäu", 4900), ("map", "Map set: the Alps", 3450),
 ]  # fmt: skip
-FIRST = "Ada Jonas Mira Theo Leyla Emil Nora Piotr Ines Karim Sofie Luca Hanna Milan Clara Oskar Yuki Rosa Anton Freya".split()  # noqa: SIM905
-LAST = "Winter Okafor Brandt Rossi Novak Haddad Lindqvist Moreau Petrov Sato Keller Duarte Schulz Byrne Vogel".split()  # noqa: SIM905
+FIRST = "Ada Jonas Mira Theo Leyla Emil Nora Piotr Ines Karim Sofie Luca Hanna Milan Clara Oskar Yuki Rosa Anton Freya".split()
+LAST = "Winter Okafor Brandt Rossi Novak Haddad Lindqvist Moreau Petrov Sato Keller Duarte Schulz Byrne Vogel".split()
 STEPS = (("reminder-1", 4), ("reminder-2", 24), ("reminder-3", 72))
 
 
@@ -58,9 +58,35 @@ def seed_shop(
         age = timedelta(days=min(dice.expovariate(1 / 26), 80)) + timedelta(minutes=dice.randrange(1, 1440))
         _one_cart(dice, rows, seeded, versions, number, now - age, now)
     for number in range(6):  # somebody is always at it
-        _one_cart(dice, rows, seeded, versions, cart_count + number, now - timedelta(minutes=dice.randrange(1, 20)), now)
+        _one_cart(
+            dice, rows, seeded, versions, cart_count + number, now - timedelta(minutes=dice.randrange(1, 20)), now
+        )
+    _one_put_off(rows, seeded, versions, now)
     rows.write(connection)
     return seeded
+
+
+def _one_put_off(rows: Rows, seeded: Seeded, versions: tuple[int, int, int], now: datetime) -> None:
+    """One cart whose first message waits for the morning."""
+    at = now - timedelta(hours=6)
+    shopper = rows.shopper("Ida", "Falk", "ida.falk@mail.example", at)
+    cart = rows.cart(
+        "c-night", at, _items(random.Random(1)), touched_at=at, abandoned_at=at + timedelta(minutes=30),
+        state="abandoned", check_at=at + timedelta(days=30), shopper_bucket=shopper["bucket"], shopper_id=shopper["id"],
+    )  # fmt: skip
+    enrolment = rows.enrolment(cart, shopper, seeded.flow)
+    due, later = cart["abandoned_at"] + timedelta(hours=4), now + timedelta(hours=2)
+    enrolment.update(step=STEPS[1][0], due_at=cart["abandoned_at"] + timedelta(hours=24), step_at=due)
+    send = rows.send(enrolment, shopper, STEPS[0][0], due, versions[0])
+    rows.outbox(send, "scheduled", later)
+    about = {"cart_id": cart["id"], "shopper_id": shopper["id"], "enrolment_id": enrolment["id"]}
+    rows.decided(cart["bucket"], cart["abandoned_at"], "abandon", "allow", "ENROLLED", **about)
+    rows.decided(
+        shopper["bucket"], due, "may_send", "defer", "QUIET_HOURS", **about, send_id=send["id"], step=send["step"],
+        retry_at=later, evidence={"zones": ["Europe/Berlin"], "local": "23:40"},
+    )  # fmt: skip
+    for name in ("detected", "reachable", "entered", "abandoned", "waiting"):
+        seeded.counted[name] += 1
 
 
 def _items(dice: random.Random) -> list[dict[str, Any]]:

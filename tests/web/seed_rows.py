@@ -30,16 +30,19 @@ class Rows:
         return row
 
     def write(self, connection: Connection) -> None:
-        with connection.transaction():
+        with connection.transaction(), connection.cursor() as cursor:
             for table, rows in self.tables.items():
+                alike: dict[tuple[str, ...], list[list[Any]]] = defaultdict(list)
                 for row in rows:
-                    names = [name for name in row if not name.startswith("_")]
+                    names = tuple(name for name in row if not name.startswith("_"))
+                    alike[names].append([_value(row[name]) for name in names])
+                for names, values in alike.items():
                     statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
                         sql.Identifier(table),
                         sql.SQL(", ").join(sql.Identifier(name) for name in names),
                         sql.SQL(", ").join(sql.Placeholder() for _ in names),
                     )
-                    connection.execute(statement, [_value(row[name]) for name in names])
+                    cursor.executemany(statement, values)
         self.tables.clear()
 
     def shopper(self, first: str, last: str, email: str, at: datetime, **more: Any) -> dict[str, Any]:

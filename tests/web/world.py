@@ -43,9 +43,7 @@ class World:
 
 
 @pytest.fixture
-def world(
-    request: pytest.FixtureRequest, fresh_dsn: str, context: Context, clock: MovableClock
-) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, fresh_dsn: str, context: Context, clock: MovableClock) -> Iterator[World]:
     """``@pytest.mark.parametrize("world", [1, 1024], indirect=True)`` spreads the first shop over buckets."""
     connection = connect(fresh_dsn)
     spread = getattr(request, "param", 1)

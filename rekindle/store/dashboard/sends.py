@@ -35,7 +35,7 @@ _IN_OUTBOX: Final = {
 }
 _BY_EVENT: Final = {
     SendList.FAILED: (SendEventKind.FAILED, SendEventKind.BOUNCED),
-    SendList.SENT: (SendEventKind.HANDED_OVER, SendEventKind.RESENT),
+    SendList.SENT: (SendEventKind.HANDED_OVER,),
     SendList.CLICKED: (SendEventKind.CLICKED, SendEventKind.RESTORED),
     SendList.SKIPPED: (SendEventKind.SKIPPED,),
 }
@@ -121,6 +121,11 @@ def events_of_sends(connection: Connection, lines: Sequence[SendLine]) -> dict[U
             for row in cursor.execute(sql("events_of_sends"), _where(lines)):
                 found[row.send_id].append(row)
     return found
+
+
+def is_send_of_shop(connection: Connection, *, shop_id: int, bucket: int, send_id: UUID) -> bool:
+    row = connection.execute(sql("is_send_of_shop"), {"bucket": bucket, "id": send_id, "shop_id": shop_id}).fetchone()
+    return bool(row and row[0])
 
 
 def count_in_outbox(connection: Connection, *, shop_id: int, buckets: Sequence[int]) -> dict[str, int]:

@@ -27,9 +27,9 @@ FOR UPDATE;
 -- name: carts_of_shoppers
 -- The living carts of some shoppers, where persons and carts share one bucket.
 -- in:    :bucket int, :shopper_ids uuid[]
--- out:   id      0..n rows
+-- out:   id, shopper_id      0..n rows
 -- locks: none      index: carts_shopper
-SELECT id
+SELECT id, shopper_id
 FROM carts
 WHERE bucket = %(bucket)s AND shopper_id = ANY(%(shopper_ids)s::uuid[]) AND state IN ('open', 'abandoned');
 

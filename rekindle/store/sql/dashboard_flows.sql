@@ -66,7 +66,7 @@ GROUP BY 1;
 -- locks: none      index: sends_pkey (bucket, id range), send_events_send
 -- scope: fanout (a flow's page adds up all buckets of a shop)
 SELECT s.step, count(DISTINCT s.id) AS planned,
-       count(DISTINCT s.id) FILTER (WHERE e.kind IN ('handed_over', 'resent')) AS sent,
+       count(DISTINCT s.id) FILTER (WHERE e.kind = 'handed_over') AS sent,
        count(DISTINCT s.id) FILTER (WHERE e.kind = 'skipped') AS skipped,
        count(DISTINCT s.id) FILTER (WHERE e.kind = 'failed') AS failed,
        count(DISTINCT s.id) FILTER (WHERE e.kind IN ('clicked', 'restored')) AS clicked

@@ -37,12 +37,12 @@ WHERE bucket = ANY(%(buckets)s) AND shop_id = %(shop_id)s AND stage <> 'browse';
 -- scope: fanout (the overview adds up all buckets of a shop)
 SELECT count(DISTINCT n.cart_id) AS entered,
        count(DISTINCT n.cart_id) FILTER (WHERE n.arm = 'holdout') AS held_out,
-       count(DISTINCT n.cart_id) FILTER (WHERE e.kind IN ('handed_over', 'resent')) AS sent,
+       count(DISTINCT n.cart_id) FILTER (WHERE e.kind = 'handed_over') AS sent,
        count(DISTINCT n.cart_id) FILTER (WHERE e.kind IN ('clicked', 'restored')) AS clicked
 FROM enrolments n
 LEFT JOIN sends s ON s.bucket = n.bucket AND s.enrolment_id = n.id AND s.id >= %(since_id)s
 LEFT JOIN send_events e ON e.bucket = s.bucket AND e.send_id = s.id
-  AND e.kind IN ('handed_over', 'resent', 'clicked', 'restored')
+  AND e.kind IN ('handed_over', 'clicked', 'restored')
 WHERE n.bucket = ANY(%(buckets)s) AND n.shop_id = %(shop_id)s AND n.id >= %(since_id)s
   AND n.flow_id = ANY(%(flow_ids)s);
 
@@ -76,7 +76,7 @@ WHERE bucket = ANY(%(buckets)s) AND id = ANY(%(enrolment_ids)s);
 WITH handed AS (
   SELECT DISTINCT bucket, send_id
   FROM send_events
-  WHERE bucket = ANY(%(buckets)s) AND shop_id = %(shop_id)s AND id >= %(since_id)s AND kind IN ('handed_over', 'resent')
+  WHERE bucket = ANY(%(buckets)s) AND shop_id = %(shop_id)s AND id >= %(since_id)s AND kind = 'handed_over'
 )
 SELECT count(DISTINCT h.send_id) AS sent,
        count(DISTINCT h.send_id) FILTER (WHERE e.kind IN ('clicked', 'restored')) AS clicked,

@@ -73,3 +73,10 @@ SELECT state, count(*) AS n
 FROM outbox
 WHERE bucket = ANY(%(buckets)s) AND shop_id = %(shop_id)s
 GROUP BY state;
+
+-- name: is_send_of_shop
+-- Whether this send is one of the shop's.
+-- in:    :bucket int, :id uuid, :shop_id bigint
+-- out:   found boolean      1 row
+-- locks: none      index: sends_pkey
+SELECT EXISTS (SELECT 1 FROM sends WHERE bucket = %(bucket)s AND id = %(id)s AND shop_id = %(shop_id)s) AS found;

@@ -14,9 +14,10 @@ ORDER BY position, id;
 -- out:   id      1 row
 -- locks: none      index: provider_accounts_pkey
 INSERT INTO provider_accounts (shop_id, channel, kind, name, options, secret, position, enabled, paused_reason)
-SELECT %(shop_id)s, %(channel)s, %(kind)s, %(name)s, %(options)s, %(secret)s, coalesce(max(position) + 1, 0), true, ''
+SELECT %(shop_id)s::bigint, %(channel)s::text, %(kind)s::text, %(name)s::text, %(options)s::jsonb, %(secret)s::bytea,
+  coalesce(max(position) + 1, 0), true, ''
 FROM provider_accounts
-WHERE shop_id = %(shop_id)s AND channel = %(channel)s
+WHERE shop_id = %(shop_id)s::bigint AND channel = %(channel)s::text
 RETURNING id;
 
 -- name: change_account

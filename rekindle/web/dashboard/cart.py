@@ -35,7 +35,7 @@ from rekindle.terms.decision import Outcome, Question
 from rekindle.terms.role import Action
 from rekindle.web.dashboard.access import Visit, person_id_of, shop_view
 from rekindle.web.dashboard.cart_timeline import timeline
-from rekindle.web.dashboard.page import Section, show_page, show_part
+from rekindle.web.dashboard.page import Section, show_page, show_part, wants_part
 from rekindle.web.dashboard.sends import show_sends
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,10 @@ class ContactView:
 
 @shop_view(get=Action.READ)
 def cart(visit: Visit, bucket: int, cart_id: UUID) -> HttpResponse:
-    page = _load(visit, bucket, cart_id)
+    return _show(visit, _load(visit, bucket, cart_id), revealed=False)
+
+
+def _show(visit: Visit, page: CartPage, *, revealed: bool) -> HttpResponse:
     connection, shop, buckets = visit.connection, visit.shop, visit.buckets
     shopper = _shopper_of(visit, page)
     sends = load_sends(connection, page, buckets)
@@ -106,8 +109,8 @@ def cart(visit: Visit, bucket: int, cart_id: UUID) -> HttpResponse:
         "items": [_item(item) for item in page.items],
         "pieces": sum(_whole(item.get("quantity")) or 0 for item in page.items),
         "shopper": shopper,
-        "contacts": _contacts(visit, shopper, revealed=False),
-        "may_reveal": visit.may(Action.REVEAL_ADDRESS),
+        "contacts": _contacts(visit, shopper, revealed=revealed),
+        "may_reveal": visit.may(Action.REVEAL_ADDRESS) and not revealed,
         "order": order,
         "moments": moments,
         "events_cut": len(events) >= MOST_EVENTS,
@@ -123,9 +126,11 @@ def cart(visit: Visit, bucket: int, cart_id: UUID) -> HttpResponse:
 def reveal(visit: Visit, bucket: int, cart_id: UUID) -> HttpResponse:
     """The shopper's addresses in full; asked for one cart at a time, and noted who asked."""
     page = _load(visit, bucket, cart_id)
-    shopper = _shopper_of(visit, page)
     facts = {"shop": visit.shop.id, "cart": str(page.id), "by": person_id_of(visit.request)}
     log.info("address_revealed", extra={"facts": facts})
+    if not wants_part(visit):
+        return _show(visit, page, revealed=True)
+    shopper = _shopper_of(visit, page)
     content = {"contacts": _contacts(visit, shopper, revealed=True), "cart": page, "may_reveal": False}
     return show_part(visit, "dashboard/parts/contacts.html", content)
 

@@ -14,6 +14,7 @@ from rekindle.web.dashboard import (
     preview,
     sends,
     settings_page,
+    settle_send,
     sign_in,
     switch_flow,
 )
@@ -39,7 +40,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{SHOP}sends/", sends.sends, name="sends"),
     path(f"{SHOP}sends/pause", settings_page.pause, name="pause_sending"),
     path(f"{SHOP}sends/resume", settings_page.resume, name="resume_sending"),
-    path(f"{SHOP}sends/<int:bucket>/<uuid:send_id>/settle", overview.overview, name="settle_send"),
+    path(f"{SHOP}sends/<int:bucket>/<uuid:send_id>/settle", settle_send.settle, name="settle_send"),
     path(f"{SHOP}settings/", settings_page.settings_page, name="settings"),
     path(f"{SHOP}settings/shop", settings_page.change_identity, name="change_shop"),
     path(f"{SHOP}settings/sender", settings_page.change_sender, name="change_sender"),

@@ -21,7 +21,7 @@ from rekindle.web import metrics
 from rekindle.web.http import Answer, Request
 from rekindle.web.ingest.answers import Outcome, Refusal, compatible_answer, preflight, refused, strict_answer
 from rekindle.web.ingest.body import check_head, decoded, too_large
-from rekindle.web.ingest.envelope import Envelope, open_batch, open_event, open_single
+from rekindle.web.ingest.envelope import Envelope, check_event, open_batch, open_event, open_single
 from rekindle.web.ingest.keys import told_key
 from rekindle.web.ingest.limits import MAX_BODY
 from rekindle.web.ingest.moments import skew_of
@@ -29,11 +29,11 @@ from rekindle.web.ingest.problem import EventError, Findings, RequestError
 from rekindle.web.ingest.segment import Arrival, read_event
 from rekindle.web.ingest.shapes import Message
 from rekindle.web.ingest.values import read_text
-from rekindle.web.ingest.writer import Job, NotStored, Result, Writer
+from rekindle.web.ingest.writer import STORED, Job, NotStored, Result, Writer
 from rekindle.web.rate import RateLimit
 from rekindle.web.remember import Remembered
 
-TIMEOUT_S = 30.0  #: how long a request waits for its commit
+TIMEOUT_S = 60.0  #: how long a thread waits for its commit; the database gives up before
 RETRY_S = 5  #: what a sender is told to wait when the database is away
 
 
@@ -56,6 +56,7 @@ ENDPOINTS = {
 class Parcel:
     """The events of one request, read: those to store with their positions, and what was wrong with others."""
 
+    shop: ShopSettings
     events: list[ShopEvent] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
@@ -76,78 +77,57 @@ class Intake:
 
     def accept(self, request: Request) -> Answer:
         """Answer a request, blocking this thread until its events are committed."""
-        endpoint, answer = self._open_door(request)
-        if endpoint is None:
-            return answer
+        endpoint = ENDPOINTS.get(request.path)
+        if endpoint is None or request.method != "POST":
+            return _other(request)
         try:
             check_head(request)
             raw = request.read(MAX_BODY)
-            if raw is None:
-                raise too_large()
             began = time.perf_counter()
             envelope = self._unpack(endpoint, request, raw)
-            shop = self._shop_of(self._shops.find(self._key(request, envelope)))
-        except RequestError as error:
+            shop = self._shops.find(self._key(request, envelope))
+            parcel = self._read(endpoint, request, envelope, shop)
+            if not parcel.events:
+                return _finish(endpoint, parcel, STORED, began)
+            job = self._submit(parcel)
+            return _finish(endpoint, parcel, job.wait(TIMEOUT_S), began)
+        except (RequestError, psycopg.OperationalError) as error:
             return _turned_away(error)
-        except psycopg.OperationalError:
-            return _turned_away(_away())
-        parcel = self._read(endpoint, request, envelope, shop)
-        if not parcel.events:
-            return _finish(endpoint, parcel, None, began)
-        job = Job(shop, parcel.events)
-        if not self._writer.submit(job):
-            return _turned_away(_away())
-        return _finish(endpoint, parcel, job.wait(TIMEOUT_S), began)
 
     async def accept_async(self, request: Request, read: Callable[[int], Awaitable[bytes | None]]) -> Answer:
         """The same on an event loop; ``read(limit)`` gives the body, or None when it is longer."""
-        endpoint, answer = self._open_door(request)
-        if endpoint is None:
-            return answer
-        loop = asyncio.get_running_loop()
+        endpoint = ENDPOINTS.get(request.path)
+        if endpoint is None or request.method != "POST":
+            return _other(request)
         try:
             check_head(request)
             raw = await read(MAX_BODY)
-            if raw is None:
-                raise too_large()
             began = time.perf_counter()
             envelope = self._unpack(endpoint, request, raw)
             key = self._key(request, envelope)
             known = self._shops.fresh(key)
-            shop = self._shop_of(known[0] if known else await loop.run_in_executor(None, self._shops.find, key))
-        except RequestError as error:
+            loop = asyncio.get_running_loop()
+            shop = known[0] if known else await loop.run_in_executor(None, self._shops.find, key)
+            parcel = self._read(endpoint, request, envelope, shop)
+            if not parcel.events:
+                return _finish(endpoint, parcel, STORED, began)
+            job = self._submit(parcel, loop.create_future())
+            assert job.future is not None
+            return _finish(endpoint, parcel, await job.future, began)
+        except (RequestError, psycopg.OperationalError) as error:
             return _turned_away(error)
-        except psycopg.OperationalError:
-            return _turned_away(_away())
-        parcel = self._read(endpoint, request, envelope, shop)
-        if not parcel.events:
-            return _finish(endpoint, parcel, None, began)
-        job = Job(shop, parcel.events)
-        job.future = loop.create_future()
-        if not self._writer.submit(job):
-            return _turned_away(_away())
-        done, _ = await asyncio.wait((job.future,), timeout=TIMEOUT_S)
-        return _finish(endpoint, parcel, job.future.result() if done else NotStored(again=True), began)
 
     # --- the steps
 
-    def _open_door(self, request: Request) -> tuple[Endpoint | None, Answer]:
-        """The endpoint a request may go on to, or else its answer."""
-        endpoint = ENDPOINTS.get(request.path.rstrip("/") or "/")
-        if endpoint is None:
-            return None, refused(404, "there is no such endpoint; events go to /v1/batch or /v1/events")
-        if request.method == "OPTIONS":
-            return None, preflight()
-        if request.method != "POST":
-            return None, refused(405, "events are sent with POST")
-        return endpoint, preflight()
-
-    def _unpack(self, endpoint: Endpoint, request: Request, raw: bytes) -> Envelope:
+    def _unpack(self, endpoint: Endpoint, request: Request, raw: bytes | None) -> Envelope:
+        if raw is None:
+            raise too_large()
         body = decoded(raw, request.header("content-encoding"))
         return open_single(body) if endpoint.single else open_batch(body)
 
     def _key(self, request: Request, envelope: Envelope) -> str:
-        key = told_key(request.header("authorization"), envelope.write_key)
+        in_body = envelope.write_key
+        key = told_key(request.header("authorization"), in_body if isinstance(in_body, str) else None)
         if key is None:
             raise RequestError(401, "a write key is needed: as Basic user name, or as writeKey in the body")
         wait_s = self._rate.wait_s(key, request.remote)
@@ -155,13 +135,16 @@ class Intake:
             raise RequestError(429, "too many requests from this address with this key", retry_after_s=wait_s)
         return key
 
-    def _shop_of(self, found: ShopSettings | None) -> ShopSettings:
-        if found is None:
-            raise RequestError(401, "no shop has this write key")
-        return found
+    def _submit(self, parcel: Parcel, future: asyncio.Future[Result] | None = None) -> Job:
+        job = Job(parcel.shop, parcel.events, future)
+        if not self._writer.submit(job):
+            raise away()
+        return job
 
-    def _read(self, endpoint: Endpoint, request: Request, envelope: Envelope, shop: ShopSettings) -> Parcel:
+    def _read(self, endpoint: Endpoint, request: Request, envelope: Envelope, shop: ShopSettings | None) -> Parcel:
         """Read every event; one that is refused never harms the others."""
+        if shop is None:
+            raise RequestError(401, "no shop has this write key")
         received_at = self._clock.now()
         arrival = Arrival(
             shop=shop,
@@ -169,13 +152,18 @@ class Intake:
             skew=skew_of(envelope.sent_at, received_at),
             gpc=request.header("sec-gpc") == "1",
         )
-        parcel = Parcel()
+        parcel = Parcel(shop)
         findings = Findings()
         for index, raw in enumerate(envelope.events):
             message: Message | None = None
             try:
-                message = open_event(raw)
-                event = read_event(message, arrival, findings, implied_type=endpoint.single)
+                opened = envelope.single
+                if opened is None:
+                    opened = open_event(raw)
+                else:
+                    check_event(raw)
+                message = opened[0]
+                event = read_event(raw, opened, arrival, findings, implied_type=endpoint.single)
             except EventError as error:
                 findings.found.append(error)
                 parcel.refusals += _refusals(index, message, findings, kept=False)
@@ -196,32 +184,37 @@ def _refusals(index: int, message: Message | None, findings: Findings, *, kept: 
     return [Refusal(index, key, error, kept) for error in findings.found]
 
 
-def _finish(endpoint: Endpoint, parcel: Parcel, result: Result | None, began: float) -> Answer:
-    """Count, and turn what became of the events into the endpoint's answer."""
+def _finish(endpoint: Endpoint, parcel: Parcel, result: Result, began: float) -> Answer:
+    """Turn what became of the events into the endpoint's answer. Raises RequestError when nothing can be promised."""
     metrics.INGEST_SECONDS.observe(time.perf_counter() - began)
-    outcome = Outcome(len(parcel.events), parcel.refusals)
     if isinstance(result, NotStored):
-        metrics.FAILED.inc(len(parcel.events))
-        if result.again:
-            return _turned_away(_away())
-        return _turned_away(RequestError(500, "events could not be stored; the operator's log says why"))
-    if result is not None and result.refused:
+        raise away() if result.again else RequestError(500, "events could not be stored; the operator's log says why")
+    outcome = Outcome(len(parcel.events), parcel.refusals)
+    if result.refused:
         for position, message in result.refused.items():
             key = parcel.events[position].message_key
             outcome.refusals.append(Refusal(parcel.positions[position], key, EventError("", message)))
         outcome.accepted -= len(result.refused)
         outcome.refusals.sort(key=lambda refusal: refusal.index)
-    if outcome.accepted:
-        metrics.ACCEPTED.inc(outcome.accepted)
     if outcome.refusals:
         metrics.REFUSED.inc(len({refusal.index for refusal in outcome.refusals if not refusal.kept}))
     return strict_answer(outcome) if endpoint.strict else compatible_answer(outcome)
 
 
-def _away() -> RequestError:
+def _other(request: Request) -> Answer:
+    """The answer to a request that brings no events."""
+    if request.method == "OPTIONS":
+        return preflight()
+    if request.path in ENDPOINTS:
+        return refused(405, "events are sent with POST")
+    return refused(404, "there is no such endpoint; events go to /v1/batch or /v1/events")
+
+
+def away() -> RequestError:
     return RequestError(503, "the database cannot be reached; send the same events again", retry_after_s=RETRY_S)
 
 
-def _turned_away(error: RequestError) -> Answer:
-    metrics.TURNED_AWAY.labels(str(error.status)).inc()
-    return refused(error.status, error.message, retry_after_s=error.retry_after_s)
+def _turned_away(error: RequestError | psycopg.OperationalError) -> Answer:
+    refusal = error if isinstance(error, RequestError) else away()
+    metrics.TURNED_AWAY.labels(str(refusal.status)).inc()
+    return refused(refusal.status, refusal.message, retry_after_s=refusal.retry_after_s)

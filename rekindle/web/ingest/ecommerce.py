@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
-import msgspec
-
 from rekindle.terms.cart import MAX_ITEMS, CartItem
 from rekindle.terms.event import OrderFacts
 from rekindle.terms.shop import ShopSettings
 from rekindle.web.ingest.limits import MAX_COUPONS, MAX_KEY, MAX_TEXT, MAX_TITLE
 from rekindle.web.ingest.problem import EventError
-from rekindle.web.ingest.shapes import Product, Properties, products_of
+from rekindle.web.ingest.shapes import Product, Properties
 from rekindle.web.ingest.values import read_amount, read_key, read_quantity, read_text, read_url
 
 _OWN_PREFIXES = ("visitor:", "browse:")
-_INDEX = re.compile(r"\$\[(\d+)\]")
 
 
 def items_of(properties: Properties, shop: ShopSettings, currency: str, *, untold: int = 1) -> tuple[CartItem, ...]:
@@ -24,9 +19,10 @@ def items_of(properties: Properties, shop: ShopSettings, currency: str, *, untol
     ``untold`` is the quantity of a product that comes without one: 1, or 0 where that means all of it.
     Raises EventError with the path of the first wrong field.
     """
-    for name, raw in (("products", properties.products), ("items", properties.items)):
-        if bytes(raw) not in (b"", b"null"):
-            return _listed(name, raw, shop.url, currency, untold)
+    if properties.products is not None:
+        return _listed("products", properties.products, shop.url, currency, untold)
+    if properties.items is not None:
+        return _listed("items", properties.items, shop.url, currency, untold)
     if properties.product_id or properties.sku or properties.productId or properties.item_id:
         try:
             return (_item(properties, shop.url, currency, untold),)
@@ -35,14 +31,7 @@ def items_of(properties: Properties, shop: ShopSettings, currency: str, *, untol
     return ()
 
 
-def _listed(name: str, raw: msgspec.Raw, shop_url: str, currency: str, untold: int) -> tuple[CartItem, ...]:
-    try:
-        products = products_of(raw)
-    except msgspec.ValidationError as error:
-        index = _INDEX.search(str(error))
-        if index is None:
-            raise EventError(f"properties.{name}", "must be a list of products") from None
-        raise EventError(f"properties.{name}[{index[1]}]", "a product must be an object") from None
+def _listed(name: str, products: list[Product], shop_url: str, currency: str, untold: int) -> tuple[CartItem, ...]:
     if len(products) > MAX_ITEMS:
         raise EventError(f"properties.{name}", f"must not hold more than {MAX_ITEMS} products")
     items: list[CartItem] = []

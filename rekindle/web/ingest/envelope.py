@@ -23,13 +23,21 @@ _NOT_JSON = (b"NaN", b"Infinity")
 _NOT_A_NUMBER = b"NaN"
 
 
+#: A message, and what is wrong with its properties.
+Opened = tuple[Message, EventError | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """``events`` are one JSON text each, not yet looked into; key and time of sending as they were told."""
+    """``events`` are one JSON text each, not yet looked into; key and time of sending as they were told.
+
+    ``single`` is the one event of a body that is an event, opened already.
+    """
 
     events: list[bytes]
-    write_key: str | None
-    sent_at: str | None
+    write_key: object
+    sent_at: object
+    single: Opened | None = None
 
 
 class _Batch(msgspec.Struct):
@@ -38,13 +46,7 @@ class _Batch(msgspec.Struct):
     sentAt: str | None = None  # noqa: N815
 
 
-class _Single(msgspec.Struct):
-    writeKey: str | None = None  # noqa: N815
-    sentAt: str | None = None  # noqa: N815
-
-
 _BATCH = msgspec.json.Decoder(_Batch)
-_SINGLE = msgspec.json.Decoder(_Single)
 
 
 def open_batch(body: bytes) -> Envelope:
@@ -61,26 +63,31 @@ def open_batch(body: bytes) -> Envelope:
 def open_single(body: bytes) -> Envelope:
     """A body that is one event. Raises RequestError when it is not a JSON object."""
     try:
-        found = _SINGLE.decode(body)
+        opened = message_of(body)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise _not_an_envelope(error, "one event") from None
-    return Envelope([body], found.writeKey, found.sentAt)
+    return Envelope([body], opened[0].writeKey, opened[0].sentAt, opened)
 
 
-def open_event(raw: bytes) -> Message:
-    """One event, its parts still unread. Raises EventError: too large, too deep, not an object, not storable."""
-    if len(raw) > MAX_EVENT:
-        raise EventError("", f"an event must not exceed {MAX_EVENT} bytes")
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and depth_exceeds(raw, MAX_DEPTH):
-        raise EventError("", f"an event must not nest deeper than {MAX_DEPTH} levels")
-    if b"u0000" in raw and _NUL.search(raw):
-        raise EventError("", "NUL characters are refused")
+def open_event(raw: bytes) -> Opened:
+    """One event of a batch. Raises EventError: too large, too deep, not an object, not storable."""
+    check_event(raw)
     try:
         return message_of(raw)
     except (msgspec.MsgspecError, RecursionError) as error:
         if raw == _NOT_A_NUMBER:
             raise EventError("", "NaN and Infinity are not JSON numbers") from None
         raise EventError("", f"not a JSON object: {error}") from None
+
+
+def check_event(raw: bytes) -> None:
+    """Raises EventError for an event that is too large, too deep, or has characters that no database takes."""
+    if len(raw) > MAX_EVENT:
+        raise EventError("", f"an event must not exceed {MAX_EVENT} bytes")
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and depth_exceeds(raw, MAX_DEPTH):
+        raise EventError("", f"an event must not nest deeper than {MAX_DEPTH} levels")
+    if b"u0000" in raw and _NUL.search(raw):
+        raise EventError("", "NUL characters are refused")
 
 
 def depth_exceeds(text: bytes, levels: int) -> bool:

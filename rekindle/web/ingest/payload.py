@@ -7,6 +7,7 @@ An unknown one keeps its properties, cleaned. So an erasure never has to search 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -31,23 +32,27 @@ _PERSONAL = frozenset(
 _OPTIONAL = ("sku", "variant", "title", "unit_cents", "url", "image_url", "category", "brand")
 
 
-def understood_payload(
-    items: tuple[CartItem, ...],
-    currency: str,
-    value_cents: int | None,
-    order: OrderFacts | None,
-    told: dict[str, object],
-) -> bytes:
+@dataclass(slots=True)
+class Goods:
+    """The lines and sums of an event, in minor units of ``currency``."""
+
+    currency: str
+    items: tuple[CartItem, ...] = ()
+    value_cents: int | None = None
+    order: OrderFacts | None = None
+
+
+def understood_payload(goods: Goods, told: dict[str, object]) -> bytes:
     """The normal form of an event as JSON. ``told`` are facts that belong to this event alone."""
     kept = dict(told)
-    if items:
-        kept["items"] = [compact_item(item) for item in items]
-        kept["currency"] = currency
-    if value_cents is not None:
-        kept["value_cents"] = value_cents
-        kept["currency"] = currency
-    if order is not None:
-        kept["order"] = order
+    if goods.items:
+        kept["items"] = [compact_item(item) for item in goods.items]
+        kept["currency"] = goods.currency
+    if goods.value_cents is not None:
+        kept["value_cents"] = goods.value_cents
+        kept["currency"] = goods.currency
+    if goods.order is not None:
+        kept["order"] = goods.order
     return msgspec.json.encode(kept) if kept else b"{}"
 
 
@@ -64,15 +69,13 @@ def compact_item(item: CartItem) -> dict[str, object]:
 def unknown_payload(raw: bytes) -> bytes:
     """The properties of an event that nobody here understands, cleaned; at most 100 of them.
 
-    Raises: EventError when they are no object, or hold a number that no database takes.
+    Raises: EventError when they hold a number that no database takes.
     """
-    if not raw:
-        return b"{}"
     try:
-        properties = msgspec.json.decode(raw)
+        properties = msgspec.json.decode(raw).get("properties")
     except msgspec.MsgspecError as error:
         raise EventError("properties", str(error)) from None
-    if not isinstance(properties, dict):
+    if not properties or not isinstance(properties, dict):
         return b"{}"
     kept = dict(list(properties.items())[:MAX_PAYLOAD_KEYS])
     return msgspec.json.encode(_cleaned(kept))

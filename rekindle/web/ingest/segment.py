@@ -14,17 +14,17 @@ from typing import Any
 
 import msgspec
 
-from rekindle.terms.cart import CartItem
-from rekindle.terms.event import ConsentGiven, EventKind, OrderFacts, ShopEvent
+from rekindle.terms.event import ConsentGiven, EventKind, ShopEvent
 from rekindle.terms.shop import ShopSettings
 from rekindle.web.ingest import ecommerce, people
+from rekindle.web.ingest.envelope import Opened
 from rekindle.web.ingest.limits import MAX_KEY, MAX_MESSAGE_ID, MAX_TEXT
 from rekindle.web.ingest.moments import instants_of
 from rekindle.web.ingest.names import ABOUT_ORDERS, IN_CHECKOUT, WITH_ITEMS, kind_of, last_word
-from rekindle.web.ingest.payload import understood_payload, unknown_payload
+from rekindle.web.ingest.payload import Goods, understood_payload, unknown_payload
 from rekindle.web.ingest.problem import EventError, Findings
-from rekindle.web.ingest.shapes import Context, Message, Properties, context_of, properties_of
-from rekindle.web.ingest.surroundings import page_facts, surroundings_of
+from rekindle.web.ingest.shapes import NO_PROPERTIES, Message, Properties
+from rekindle.web.ingest.surroundings import page_facts, put_trait_facts, surroundings_of
 from rekindle.web.ingest.values import object_or_empty, read_amount, read_currency, read_key, read_text, read_url
 
 TYPES = ("track", "identify", "page", "screen", "alias", "group")
@@ -36,6 +36,7 @@ _KIND_OF_TYPE = {
     "group": EventKind.OTHER,
 }
 _CONSENT_KINDS = frozenset({EventKind.OPTED_OUT, EventKind.OPTED_IN})
+_NOT_HASHED = ("messageId", "sentAt", "writeKey")  # what differs when the same message is sent again
 _CHECKOUT_FACTS = ("step", "shipping_method", "payment_method", "reason")
 
 
@@ -50,27 +51,6 @@ class Arrival:
 
 
 @dataclass(slots=True)
-class _Goods:
-    """The lines and sums of an event, in minor units of ``currency``."""
-
-    currency: str
-    items: tuple[CartItem, ...] = ()
-    value_cents: int | None = None
-    order: OrderFacts | None = None
-
-
-@dataclass(slots=True)
-class _Parts:
-    """A message taken apart."""
-
-    kind: EventKind
-    name: str
-    properties: Properties
-    context: Context
-    traits: dict[str, Any]
-
-
-@dataclass(slots=True)
 class _Person:
     """What an event says about a person."""
 
@@ -79,31 +59,56 @@ class _Person:
     consents: tuple[ConsentGiven, ...] = ()
 
 
-def read_event(message: Message, arrival: Arrival, findings: Findings, *, implied_type: str = "") -> ShopEvent:
-    """Translate one message. ``implied_type`` is the type that the request's path stands for, if any.
+@dataclass(frozen=True, slots=True)
+class _Traits:
+    """Traits of the message and of its context, and the country in which a national phone number is read."""
 
-    Raises: EventError, with the path of the field.
+    own: dict[str, Any]
+    inner: dict[str, Any]
+    country: str
+
+
+_NOBODY = _Person()
+_NO_TRAITS: dict[str, object] = {}  # shared: nobody changes a frozen event's traits
+
+
+def read_event(
+    raw: bytes, opened: Opened, arrival: Arrival, findings: Findings, *, implied_type: str = ""
+) -> ShopEvent:
+    """Translate one message: ``raw`` is its text, ``opened`` what was read of it.
+
+    ``implied_type`` is the type that the request's path stands for, if any. Raises: EventError, with the field's path.
     """
+    message, problem = opened
     kind, name = _meaning_of(message, implied_type)
-    properties: Properties = _part("properties", properties_of, message.properties)
-    context: Context = _part("context", context_of, message.context)
-    traits = object_or_empty(message.traits) or object_or_empty(context.traits)
-    parts = _Parts(kind, name, properties, context, traits)
-    message_key = _message_key(message)
+    properties = message.properties or NO_PROPERTIES
+    try:
+        surroundings = surroundings_of(bytes(message.context))
+    except msgspec.ValidationError:
+        raise EventError("context", "must be an object") from None
+    shop = arrival.shop
+    message_key = _message_key(message, raw)
     at, stamped_at = instants_of(message.timestamp, arrival.skew, arrival.received_at)
     anonymous = read_key(message.anonymousId, "anonymousId")
     customer = read_key(message.userId, "userId")
+    if problem is not None:
+        _judge(problem, kind, findings)
+    if kind in ABOUT_ORDERS:
+        goods = _ordered_goods(kind, properties, arrival, message_key, findings, has_lines=problem is None)
+    else:
+        goods = _goods_of(kind, properties, shop, findings)
 
-    goods = _goods_of(kind, properties, arrival.shop, message_key, findings)
-    told = _told_of(parts, goods)
-    facts = surroundings_of(context, traits)
-    if context.page and kind is not EventKind.PAGE_VIEWED:
-        page = object_or_empty(context.page)
-        facts |= page_facts(page.get("url"), page.get("referrer"), page.get("title"))
-    facts |= told
-    person = _person_of(parts, str(facts.get("country", arrival.shop.country)), findings)
+    told = _told_of(kind, name, properties, goods)
+    facts = {**surroundings.facts, **(told if kind is EventKind.PAGE_VIEWED else surroundings.page), **told}
+    traits = object_or_empty(message.traits) or surroundings.traits
+    person, gpc, kept_traits = _NOBODY, surroundings.gpc, _NO_TRAITS
+    if traits or kind in _CONSENT_KINDS or properties.email or properties.phone or properties.consent:
+        put_trait_facts(facts, traits)
+        told_traits = _Traits(traits, surroundings.traits, str(facts.get("country", shop.country)))
+        person = _person_of(kind, name, properties, told_traits, findings)
+        gpc, kept_traits = people.gpc_of(gpc, traits.get("gpc")), people.traits_of(traits)
     event = ShopEvent(
-        shop_id=arrival.shop.id,
+        shop_id=shop.id,
         message_key=message_key,
         kind=kind,
         name=name,
@@ -122,21 +127,15 @@ def read_event(message: Message, arrival: Arrival, findings: Findings, *, implie
         phone=person.phone,
         previous_key=_previous_key(message) if kind is EventKind.ALIASED else None,
         consents=person.consents,
-        traits=people.traits_of(traits) if traits else {},
+        traits=kept_traits,
         facts=facts,
-        recover_url=_recover_url(properties, arrival.shop),
-        gpc=True if arrival.gpc else people.gpc_of(context.gpc, traits.get("gpc")),
-        payload=_payload(kind, message, goods, told),
+        recover_url=_recover_url(properties, shop),
+        gpc=True if arrival.gpc else gpc,
+        payload=unknown_payload(raw) if kind is EventKind.OTHER else understood_payload(goods, told),
     )
-    _require_somebody(event)
+    if event.visitor_key is None:
+        _require_somebody(event)
     return event
-
-
-def _part(name: str, read: Any, raw: msgspec.Raw) -> Any:
-    try:
-        return read(raw)
-    except msgspec.ValidationError:
-        raise EventError(name, "must be an object") from None
 
 
 def _meaning_of(message: Message, implied: str) -> tuple[EventKind, str]:
@@ -152,29 +151,33 @@ def _meaning_of(message: Message, implied: str) -> tuple[EventKind, str]:
     return _KIND_OF_TYPE[type_of], name or type_of
 
 
-def _message_key(message: Message) -> str:
+def _message_key(message: Message, raw: bytes) -> str:
     """The sender's id of the message, else a hash of what it says: the same message always gets the same one."""
     value = message.messageId
     if type(value) is str and 0 < len(value) <= MAX_MESSAGE_ID:
         return value
     if value is None or value == "":
-        message.messageId = None
-        return "sha256:" + hashlib.sha256(msgspec.json.encode(message)).hexdigest()
+        content = {name: told for name, told in msgspec.json.decode(raw).items() if name not in _NOT_HASHED}
+        return "sha256:" + hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
     key = read_key(value, "messageId")
     if key is not None and len(key) <= MAX_MESSAGE_ID:
         return key
     raise EventError("messageId", f"must not exceed {MAX_MESSAGE_ID} characters")
 
 
-def _goods_of(
-    kind: EventKind, properties: Properties, shop: ShopSettings, message_key: str, findings: Findings
-) -> _Goods:
-    """The lines and sums. An order whose lines or amounts cannot be read still counts, without them."""
+def _judge(problem: EventError, kind: EventKind, findings: Findings) -> None:
+    """Properties that are none, or products that are none: an order counts all the same. Raises the problem."""
     if kind in ABOUT_ORDERS:
-        return _ordered_goods(kind, properties, shop, message_key, findings)
+        findings.found.append(problem)
+    elif kind in WITH_ITEMS or problem.path == "properties":
+        raise problem
+
+
+def _goods_of(kind: EventKind, properties: Properties, shop: ShopSettings, findings: Findings) -> Goods:
+    """The lines and sums of an event about a cart; none for other events."""
     if kind not in WITH_ITEMS and kind not in IN_CHECKOUT:
-        return _Goods(shop.currency)
-    goods = _Goods(read_currency(properties.currency, shop.currency))
+        return Goods(shop.currency)
+    goods = Goods(read_currency(properties.currency, shop.currency))
     if kind in WITH_ITEMS:
         untold = 0 if kind is EventKind.PRODUCT_REMOVED else 1  # a removal that names no quantity takes all out
         goods.items = ecommerce.items_of(properties, shop, goods.currency, untold=untold)
@@ -188,14 +191,23 @@ def _goods_of(
 
 
 def _ordered_goods(
-    kind: EventKind, properties: Properties, shop: ShopSettings, message_key: str, findings: Findings
-) -> _Goods:
-    goods = _Goods(shop.currency)
+    kind: EventKind,
+    properties: Properties,
+    arrival: Arrival,
+    message_key: str,
+    findings: Findings,
+    *,
+    has_lines: bool,
+) -> Goods:
+    """The order. When its lines or amounts cannot be read it still counts, without them."""
+    shop = arrival.shop
+    goods = Goods(shop.currency)
     total: int | None = None
     try:
         goods.currency = read_currency(properties.currency, shop.currency)
         total = ecommerce.total_of(properties, goods.currency)
-        goods.items = ecommerce.items_of(properties, shop, goods.currency)
+        if has_lines:
+            goods.items = ecommerce.items_of(properties, shop, goods.currency)
     except EventError as error:
         findings.found.append(error)
     key = ecommerce.order_key_of(properties) or f"event:{message_key}"
@@ -206,14 +218,13 @@ def _ordered_goods(
     return goods
 
 
-def _told_of(parts: _Parts, goods: _Goods) -> dict[str, object]:
+def _told_of(kind: EventKind, name: str, properties: Properties, goods: Goods) -> dict[str, object]:
     """Facts that belong to this one event."""
-    kind, properties = parts.kind, parts.properties
     if kind is EventKind.PAGE_VIEWED:
         return page_facts(properties.url, properties.referrer, properties.title)
     if kind is EventKind.COUPON_TRIED:
         coupon = properties.coupon_id or properties.coupon or properties.coupon_name
-        return {"coupon": read_text(coupon, MAX_TEXT), "coupon_outcome": last_word(parts.name)}
+        return {"coupon": read_text(coupon, MAX_TEXT), "coupon_outcome": last_word(name)}
     if kind in IN_CHECKOUT:
         told = {field: read_text(getattr(properties, field), MAX_TEXT) for field in _CHECKOUT_FACTS}
         return {field: text for field, text in told.items() if text}
@@ -222,23 +233,20 @@ def _told_of(parts: _Parts, goods: _Goods) -> dict[str, object]:
     return {}
 
 
-def _person_of(parts: _Parts, country: str, findings: Findings) -> _Person:
+def _person_of(kind: EventKind, name: str, properties: Properties, told: _Traits, findings: Findings) -> _Person:
     """Addresses and consents: from the traits, the traits in the context, then the properties."""
-    traits, properties = parts.traits, parts.properties
     person = _Person()
-    inner = object_or_empty(parts.context.traits)
-    if traits or properties.email or properties.phone or properties.consent:
-        places = (("traits.", traits.get), ("context.traits.", inner.get))
-        emails, phones, consents = (
-            [*((path, get(field)) for path, get in places), ("properties.", getattr(properties, field))]
-            for field in ("email", "phone", "consent")
-        )
-        person.email = people.email_of(emails, findings)
-        person.phone = people.phone_of(phones, country, findings)
-        person.consents = people.consents_of(consents, findings)
-    if parts.kind in _CONSENT_KINDS:
+    places = (("traits.", told.own.get), ("context.traits.", told.inner.get))
+    emails, phones, consents = (
+        [*((path, get(field)) for path, get in places), ("properties.", getattr(properties, field))]
+        for field in ("email", "phone", "consent")
+    )
+    person.email = people.email_of(emails, findings)
+    person.phone = people.phone_of(phones, told.country, findings)
+    person.consents = people.consents_of(consents, findings)
+    if kind in _CONSENT_KINDS:
         named = {consent.channel for consent in person.consents}
-        own = people.opted_of(parts.kind, parts.name, properties)
+        own = people.opted_of(kind, name, properties)
         person.consents += tuple(consent for consent in own if consent.channel not in named)
     return person
 
@@ -263,15 +271,7 @@ def _recover_url(properties: Properties, shop: ShopSettings) -> str | None:
     return (read_url(told, shop.url) or None) if told else None
 
 
-def _payload(kind: EventKind, message: Message, goods: _Goods, told: dict[str, object]) -> bytes:
-    if kind is EventKind.OTHER:
-        return unknown_payload(bytes(message.properties))
-    return understood_payload(goods.items, goods.currency, goods.value_cents, goods.order, told)
-
-
 def _require_somebody(event: ShopEvent) -> None:
     """An event that belongs to nobody and to no cart can never be used. Raises EventError."""
-    if event.visitor_key is None and not (
-        event.cart_key or event.checkout_key or event.order or event.email or event.phone
-    ):
+    if not (event.cart_key or event.checkout_key or event.order or event.email or event.phone):
         raise EventError("anonymousId", "an event needs anonymousId, userId, a cart or checkout id, or an address")

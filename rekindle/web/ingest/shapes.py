@@ -1,36 +1,24 @@
 """Which fields of Segment's messages are looked at? Decoded in one go; what is not named here is skipped unread.
 
-Every field takes any JSON value: a shop's odd value in one field must not cost the event, so each is judged where it
-is used. Nested parts that are decoded later, or only for some events, stay raw.
+Every plain field takes any JSON value: a shop's odd value in one field must not cost the event, so each is judged where
+it is used.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
+from rekindle.web.ingest.problem import EventError
+
 _ABSENT = Raw(b"")
+_PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
-class Message(msgspec.Struct):
-    """One event as sent."""
-
-    type: Any = None
-    event: Any = None
-    name: Any = None
-    userId: Any = None  # noqa: N815 - the names are Segment's
-    anonymousId: Any = None  # noqa: N815
-    previousId: Any = None  # noqa: N815
-    messageId: Any = None  # noqa: N815
-    timestamp: Any = None
-    traits: Any = None
-    properties: Raw = _ABSENT
-    context: Raw = _ABSENT
-
-
-class Product(msgspec.Struct):
+class Product(msgspec.Struct, gc=False):
     """One product: Segment's names, then GA4's and common spellings."""
 
     product_id: Any = None
@@ -55,7 +43,7 @@ class Product(msgspec.Struct):
     item_brand: Any = None
 
 
-class Properties(Product):
+class Properties(Product, gc=False):
     """What a track or page event is about; a single product lies directly in it."""
 
     cart_id: Any = None
@@ -70,8 +58,8 @@ class Properties(Product):
     total: Any = None
     revenue: Any = None
     value: Any = None
-    products: Raw = _ABSENT
-    items: Raw = _ABSENT
+    products: list[Product] | None = None
+    items: list[Product] | None = None
     coupon: Any = None
     coupons: Any = None
     coupon_id: Any = None
@@ -93,7 +81,7 @@ class Properties(Product):
     referrer: Any = None
 
 
-class Context(msgspec.Struct):
+class Context(msgspec.Struct, gc=False):
     """What surrounded the event. Segment's ``ip`` is not read: addresses of the network are never stored."""
 
     userAgent: Any = None  # noqa: N815
@@ -107,34 +95,72 @@ class Context(msgspec.Struct):
     gpc: Any = None
 
 
+class Message(msgspec.Struct, gc=False):
+    """One event as sent. The context stays raw: many events share one, which is then read once."""
+
+    type: Any = None
+    event: Any = None
+    name: Any = None
+    userId: Any = None  # noqa: N815 - the names are Segment's
+    anonymousId: Any = None  # noqa: N815
+    previousId: Any = None  # noqa: N815
+    messageId: Any = None  # noqa: N815
+    timestamp: Any = None
+    sentAt: Any = None  # noqa: N815
+    writeKey: Any = None  # noqa: N815
+    traits: Any = None
+    properties: Properties | None = None
+    context: Raw = _ABSENT
+
+
+class _Loose(msgspec.Struct, gc=False):
+    properties: Raw = _ABSENT
+
+
+class _WithoutProducts(Properties, gc=False):
+    products: Any = None
+    items: Any = None
+
+
+class _Plain(Message, gc=False):
+    properties: Any = None
+
+
 _MESSAGE = msgspec.json.Decoder(Message)
-_PROPERTIES = msgspec.json.Decoder(Properties)
+_PLAIN = msgspec.json.Decoder(_Plain)
+_LOOSE = msgspec.json.Decoder(_Loose)
+_WITHOUT_PRODUCTS = msgspec.json.Decoder(_WithoutProducts)
 _CONTEXT = msgspec.json.Decoder(Context)
-_PRODUCTS = msgspec.json.Decoder(list[Product])
 
 NO_PROPERTIES = Properties()
 NO_CONTEXT = Context()
 
 
-def message_of(raw: bytes) -> Message:
-    """Raises msgspec.MsgspecError or RecursionError."""
-    return _MESSAGE.decode(raw)
+def message_of(raw: bytes) -> tuple[Message, EventError | None]:
+    """The message, and what is wrong with its properties or its products; these are then left out of it.
+
+    Raises: msgspec.MsgspecError or RecursionError when it is not a JSON object.
+    """
+    try:
+        return _MESSAGE.decode(raw), None
+    except msgspec.ValidationError as error:
+        place = _PATH.search(str(error))
+        if place is None or not place[1].startswith("properties"):
+            raise
+        return _piecewise(raw, place[1])
 
 
-def properties_of(raw: Raw) -> Properties:
+def context_of(raw: bytes) -> Context:
     """Raises msgspec.ValidationError unless it is an object, absent, null or, as PHP writes an empty one, []."""
-    return NO_PROPERTIES if is_nothing(raw) else _PROPERTIES.decode(raw)
+    return NO_CONTEXT if raw in (b"", b"null", b"[]", b"{}") else _CONTEXT.decode(raw)
 
 
-def context_of(raw: Raw) -> Context:
-    """Raises msgspec.ValidationError as `properties_of`."""
-    return NO_CONTEXT if is_nothing(raw) else _CONTEXT.decode(raw)
-
-
-def products_of(raw: Raw) -> list[Product]:
-    """Raises msgspec.ValidationError unless it is a list of objects."""
-    return _PRODUCTS.decode(raw)
-
-
-def is_nothing(raw: Raw) -> bool:
-    return bytes(raw) in (b"", b"null", b"[]", b"{}")
+def _piecewise(raw: bytes, path: str) -> tuple[Message, EventError | None]:
+    """Decode piece by piece. ``path`` is what was wrong: the properties, their list of products, or one of these."""
+    plain, told = _PLAIN.decode(raw), bytes(_LOOSE.decode(raw).properties)
+    known = {name: getattr(plain, name) for name in Message.__struct_fields__ if name != "properties"}
+    if path == "properties":
+        is_empty = told == b"[]"  # as PHP writes an empty object
+        return Message(**known), None if is_empty else EventError("properties", "must be an object")
+    wrong = "a product must be an object" if path.endswith("]") else "must be a list of products"
+    return Message(**known, properties=_WITHOUT_PRODUCTS.decode(told)), EventError(path, wrong)

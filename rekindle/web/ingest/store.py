@@ -16,7 +16,7 @@ from rekindle.store.buckets import base_bucket
 from rekindle.store.database import Connection
 from rekindle.terms.event import ShopEvent
 from rekindle.terms.shop import ShopSettings
-from rekindle.web.ingest.writer import NotStored, Result, Stored
+from rekindle.web.ingest.writer import STORED, NotStored, Result, Stored
 
 _TRIES = 4
 #: The same transaction may well succeed if it is run again.
@@ -64,7 +64,7 @@ class EventStore:
             if len(groups) > 1:
                 return [self._store(connection, shop, [group])[0] for group in groups]
             return self._store_rest(connection, shop, groups[0], error)
-        return [Stored()] * len(groups)
+        return [STORED] * len(groups)
 
     def _store_rest(
         self, connection: Connection, shop: ShopSettings, events: Sequence[ShopEvent], error: Exception

@@ -7,37 +7,67 @@ The keys of the facts: ``device`` (mobile, tablet, desktop), ``locale``, ``timez
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from zoneinfo import available_timezones
 
 from rekindle.web.ingest.limits import MAX_TEXT, MAX_TITLE
-from rekindle.web.ingest.shapes import Context
+from rekindle.web.ingest.shapes import context_of
 from rekindle.web.ingest.values import object_or_empty, read_text, read_url
 
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 _COUNTRY = re.compile(r"[A-Za-z]{2}")
 _CAMPAIGN = ("source", "medium", "name", "term", "content")
 _ZONES = frozenset(available_timezones())
+_MAX_REMEMBERED = 2_000  #: bytes of a context
 
 
-def surroundings_of(context: Context, traits: dict[str, Any]) -> dict[str, object]:
-    """The facts of one event, only those that were told and make sense."""
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a context says. ``facts`` are shared by all events with this context: never changed, only copied."""
+
+    facts: dict[str, object]
+    page: dict[str, object]
+    traits: dict[str, Any]
+    gpc: bool | None
+
+
+def surroundings_of(raw: bytes) -> Surroundings:
+    """Read a context; the same one is read once. Raises msgspec.ValidationError when it is not an object."""
+    if len(raw) > _MAX_REMEMBERED or b"traits" in raw:  # nothing that names a person stays in memory
+        return _read(raw)
+    return _remembered(raw)
+
+
+def _read(raw: bytes) -> Surroundings:
+    context = context_of(raw)
     facts: dict[str, object] = {}
     agent = context.userAgent
-    if type(agent) is str and agent:
+    if isinstance(agent, str) and agent:
         facts["device"] = device_of(agent[:300])
-    locale = context.locale or traits.get("locale") or traits.get("language")
-    if type(locale) is str and _LOCALE.fullmatch(locale):
-        facts["locale"] = locale.replace("_", "-")
-    zone = context.timezone or traits.get("timezone")
-    if type(zone) is str and zone in _ZONES:
-        facts["timezone"] = zone
-    if context.country or context.location or traits:
-        _put_place(facts, context, traits)
+    _put_place(facts, context.locale, context.timezone, context.country, object_or_empty(context.location))
     if context.campaign and (campaign := campaign_of(context.campaign)):
         facts["campaign"] = campaign
-    return facts
+    page = object_or_empty(context.page)
+    return Surroundings(
+        facts,
+        page_facts(page.get("url"), page.get("referrer"), page.get("title")),
+        object_or_empty(context.traits),
+        context.gpc if isinstance(context.gpc, bool) else None,
+    )
+
+
+def put_trait_facts(facts: dict[str, object], traits: dict[str, Any]) -> None:
+    """What the traits know that the context did not say: language, zone, country and region."""
+    found: dict[str, object] = {}
+    address = object_or_empty(traits.get("address"))
+    language = traits.get("locale") or traits.get("language")
+    country = traits.get("country") or address.get("country")
+    place = {"region": traits.get("region") or traits.get("state") or address.get("state")}
+    _put_place(found, language, traits.get("timezone"), country, place)
+    for name, value in found.items():
+        facts.setdefault(name, value)
 
 
 def page_facts(url: object, referrer: object, title: object) -> dict[str, object]:
@@ -52,12 +82,15 @@ def page_facts(url: object, referrer: object, title: object) -> dict[str, object
     return facts
 
 
-def _put_place(facts: dict[str, object], context: Context, traits: dict[str, Any]) -> None:
-    address, place = object_or_empty(traits.get("address")), object_or_empty(context.location)
-    country = context.country or place.get("country") or traits.get("country") or address.get("country")
+def _put_place(facts: dict[str, object], locale: object, zone: object, country: object, place: dict[str, Any]) -> None:
+    if isinstance(locale, str) and _LOCALE.fullmatch(locale):
+        facts["locale"] = locale.replace("_", "-")
+    if isinstance(zone, str) and zone in _ZONES:
+        facts["timezone"] = zone
+    country = country or place.get("country")
     if isinstance(country, str) and _COUNTRY.fullmatch(country):
         facts["country"] = country.upper()
-    region = place.get("region") or traits.get("region") or traits.get("state") or address.get("state")
+    region = place.get("region")
     if region and (text := read_text(region, 80)):
         facts["region"] = text
 
@@ -88,3 +121,6 @@ def without_query(url: str) -> str:
     'https://shop.example/a'
     """
     return url.partition("?")[0].partition("#")[0][:1_000]
+
+
+_remembered = lru_cache(maxsize=4_096)(_read)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from rekindle.terms.event import ShopEvent
 from rekindle.terms.shop import ShopSettings
+from rekindle.web import metrics
 
 THREADS = 2
 MAX_TOGETHER = 2_500  #: events of one transaction, unless a single request has more
@@ -38,6 +39,7 @@ class NotStored:
     again: bool
 
 
+STORED = Stored()
 Result = Stored | NotStored
 #: Stores groups of events of one shop, one group per request, and says what became of each.
 Store = Callable[[ShopSettings, Sequence[Sequence[ShopEvent]]], list[Result]]
@@ -48,13 +50,16 @@ class Job:
 
     __slots__ = ("_done", "events", "future", "result", "shop")
 
-    def __init__(self, shop: ShopSettings, events: Sequence[ShopEvent]) -> None:
+    def __init__(
+        self, shop: ShopSettings, events: Sequence[ShopEvent], future: asyncio.Future[Result] | None = None
+    ) -> None:
         self.shop = shop
         self.events = events
-        self.result: Result = NotStored(again=True)
-        self.future: asyncio.Future[Result] | None = None
-        self._done = threading.Lock()
-        self._done.acquire()
+        self.future = future
+        if future is None:
+            self.result: Result = NotStored(again=True)
+            self._done = threading.Lock()
+            self._done.acquire()
 
     def wait(self, timeout_s: float) -> Result:
         """Block until the commit. A job that takes too long counts as not stored; its events may still be."""
@@ -112,6 +117,7 @@ class Writer:
                 log.exception("ingest_writer_failed")
                 results = [NotStored(again=True)] * len(jobs)
             self._give_back(jobs)
+            _count(jobs, results)
             _wake(jobs, results)
 
     def _take(self) -> list[Job]:
@@ -137,6 +143,17 @@ class Writer:
             if shop_id in self._waiting:
                 self._ready.append(shop_id)
                 self._changed.notify()
+
+
+def _count(jobs: list[Job], results: list[Result]) -> None:
+    accepted = failed = 0
+    for job, result in zip(jobs, results, strict=True):
+        if isinstance(result, Stored):
+            accepted += len(job.events) - len(result.refused)
+        else:
+            failed += len(job.events)
+    metrics.ACCEPTED.inc(accepted)
+    metrics.FAILED.inc(failed)
 
 
 def _wake(jobs: list[Job], results: list[Result]) -> None:

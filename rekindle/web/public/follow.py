@@ -45,7 +45,7 @@ def _recover(request: Request, token: str) -> Answer | None:
         if link.is_bought:  # the cart is history: its checkout would be somebody's order page
             return safe_target(shop.url, shop) or safe_target(shop.restore_url, shop)
         told = link.cart.recover_url if link.cart is not None else None
-        return safe_target(told, shop) or restore_target(shop, token)
+        return restore_target(shop, token, told)
 
     return _follow(request, token, "recover", target_of)
 

@@ -41,9 +41,12 @@ def safe_target(url: str | None, shop: ShopSettings) -> str | None:
     return None
 
 
-def restore_target(shop: ShopSettings, token: str) -> str | None:
-    """The shop's cart page (or its front page) with the token that lets its script fetch the cart."""
-    target = safe_target(shop.restore_url or shop.url, shop)
+def restore_target(shop: ShopSettings, token: str, told: str | None = None) -> str | None:
+    """Where a cart comes back: the address the shop told with the cart, else its cart page, else its front page.
+
+    Always with the token that lets the shop's script fetch the cart: the told address may be a plain page.
+    """
+    target = safe_target(told, shop) or safe_target(shop.restore_url or shop.url, shop)
     if target is None:
         return None
     parts = urlsplit(target)

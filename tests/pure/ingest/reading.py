@@ -30,7 +30,8 @@ def read_with_findings(
 ) -> tuple[ShopEvent, list[EventError]]:
     findings = Findings()
     arrival = Arrival(shop=SHOP, received_at=NOW, skew=skew, gpc=gpc)
-    event = read_event(open_event(msgspec.json.encode(message)), arrival, findings, implied_type=implied)
+    raw = msgspec.json.encode(message)
+    event = read_event(raw, open_event(raw), arrival, findings, implied_type=implied)
     return event, findings.found
 
 

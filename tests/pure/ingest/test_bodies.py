@@ -74,8 +74,8 @@ def test_a_bomb_is_not_unpacked() -> None:
     ("raw", "encoding"),
     [
         (b"nonsense", "gzip"),
-        (gzip.compress(b"{}")[:-4], "gzip"),
-        (gzip.compress(b"") * 20_000, "gzip"),
+        (gzip.compress(b"{}", mtime=0)[:-4], "gzip"),
+        (gzip.compress(b"", mtime=0) * 20_000, "gzip"),
         (b"", "gzip"),
         ('{"a":"ä"}'.encode("latin-1"), ""),
         ('{"a":1}'.encode("utf-16"), ""),
@@ -151,7 +151,7 @@ def test_an_event_that_cannot_be_stored_is_refused(raw: bytes) -> None:
 
 
 def test_a_text_about_nul_is_no_nul() -> None:
-    assert open_event(rb'{"event":"a\\u0000b"}').event == r"a\u0000b"
+    assert open_event(rb'{"event":"a\\u0000b"}')[0].event == r"a\u0000b"
 
 
 def test_depth_is_counted_outside_of_texts_only() -> None:
@@ -218,9 +218,8 @@ def test_any_json_is_either_an_event_or_a_refusal(
 ) -> None:
     message |= {"properties": properties} | ({"type": kind} if kind else {}) | ({"event": name} if name else {})
     try:
-        event = read_event(
-            open_event(msgspec.json.encode(message)), Arrival(shop=SHOP, received_at=NOW, skew=NOW - NOW), Findings()
-        )
+        raw = msgspec.json.encode(message)
+        event = read_event(raw, open_event(raw), Arrival(shop=SHOP, received_at=NOW, skew=NOW - NOW), Findings())
     except EventError:
         return
     assert event.at <= event.received_at

@@ -127,4 +127,6 @@ def test_late_work_shows_on_every_page(world: World, seeded: Seeded) -> None:
 
 def test_a_number_has_only_the_time_inside_its_id(world: World, seeded: Seeded) -> None:
     """The overview cuts enrolments by their id: it must carry the time of abandonment."""
-    assert all(abs(instant_of(run["id"]) - run["abandoned_at"]) < timedelta(seconds=1) for run in rows_of(world, "enrolments"))
+    assert all(
+        abs(instant_of(run["id"]) - run["abandoned_at"]) < timedelta(seconds=1) for run in rows_of(world, "enrolments")
+    )

@@ -1,0 +1,169 @@
+"""How is a person erased, so that nothing names or reaches them and what was counted still adds up?
+
+Carts, orders and messages stay as numbers; names, addresses, visitor keys and what was written inside them go. The
+keyed hash of each address stays suppressed as `erased`, so that no import, event or synchronisation brings the person
+back: ingest asks for it before it stores an address. Locks: carts, then the shopper, then runs and waiting sends.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from rekindle.engine.consents import record_consent
+from rekindle.engine.context import Context
+from rekindle.engine.places import BROWSE, DEFAULT, AddressPlace, address_place, cart_place, visitor_place
+from rekindle.engine.transactions import Work
+from rekindle.engine.withdraw import withdraw_channels
+from rekindle.store import forget as store
+from rekindle.store.buckets import address_bucket, buckets_of
+from rekindle.store.carts import lock_carts
+from rekindle.store.consents import Subject, owner_of_contact, suppress
+from rekindle.store.database import Connection
+from rekindle.store.forget import CartOfErased
+from rekindle.store.shoppers import contacts_of_shopper, hold_shoppers
+from rekindle.terms.consent import ConsentKind, SuppressionReason
+from rekindle.terms.reasons import Reason
+from rekindle.terms.send import Channel
+from rekindle.terms.shop import ShopSettings
+
+
+class EraseResult(NamedTuple):
+    """``found``: whether somebody was there to be erased; ``cancelled_count``: sends that waited."""
+
+    found: bool
+    cancelled_count: int
+
+
+def erase(
+    connection: Connection, context: Context, shop: ShopSettings, *, bucket: int, shopper_id: UUID, source: str
+) -> EraseResult:
+    """Erase a known shopper. Idempotent; commits before it returns."""
+    case = _Erasure(Work(connection, shop), context, shop, context.clock.now(), source)
+    with case.work.whole():
+        return case.run(bucket, shopper_id)
+
+
+def erase_address(
+    connection: Connection, context: Context, shop: ShopSettings, *, channel: Channel, address: str, source: str
+) -> EraseResult:
+    """Erase whoever has this address (normalised); one that nobody has is suppressed all the same."""
+    place = address_place(context, shop, channel, address)
+    case = _Erasure(Work(connection, shop), context, shop, context.clock.now(), source)
+    with case.work.whole():
+        owner = owner_of_contact(connection, place.bucket, place.id)
+        if owner is not None:
+            return case.run(*owner)
+        case.seal(place.bucket, [place])
+    return EraseResult(False, 0)
+
+
+class _Erasure(NamedTuple):
+    """One erasure while it is carried out."""
+
+    work: Work
+    context: Context
+    shop: ShopSettings
+    at: datetime
+    source: str
+
+    def run(self, bucket: int, shopper_id: UUID) -> EraseResult:
+        connection, buckets = self.work.connection, buckets_of(self.shop)
+        carts = store.carts_of_erased(connection, buckets, shopper_id)
+        keys = _visitor_keys(carts, store.visitors_of_erased(connection, buckets, shopper_id))
+        self._blank_carts(carts, keys)
+        with self.work.in_bucket(bucket):
+            if not hold_shoppers(connection, bucket, [shopper_id]):
+                return EraseResult(False, 0)
+            addresses = self._addresses(bucket, shopper_id)
+            cancelled = withdraw_channels(
+                connection,
+                self.shop,
+                bucket,
+                shopper_id,
+                list(Channel),
+                reason=Reason.ERASED,
+                nothing_left=True,
+                now=self.context.clock.now(),
+            )
+            store.blank_shopper(connection, bucket, shopper_id, self.at)
+            store.blank_contacts(connection, bucket, [place.id for place in addresses], self.at)
+            store.blank_sends(connection, bucket, shopper_id)
+            self._suppress(bucket, addresses)
+        self.seal(bucket, addresses)
+        self._drop_visitors(keys)
+        return EraseResult(True, cancelled)
+
+    def seal(self, bucket: int, addresses: Iterable[AddressPlace]) -> None:
+        """In each address's own bucket: no address, no consent, suppressed for good."""
+        for place in addresses:
+            record_consent(
+                self.work.connection,
+                self.context,
+                self.shop,
+                bucket=bucket,
+                channel=place.channel,
+                address_hash=place.hash,
+                kind=ConsentKind.WITHDRAWN,
+                wording="",
+                source=f"erasure: {self.source}",
+                evidence={},
+                at=self.at,
+            )
+            with self.work.in_bucket(place.bucket):
+                store.blank_contacts(self.work.connection, place.bucket, [place.id], self.at)
+                self._suppress(place.bucket, [place])
+
+    def _blank_carts(self, carts: Iterable[CartOfErased], keys: Iterable[str]) -> None:
+        rows: dict[int, set[UUID]] = defaultdict(set)
+        told: dict[int, set[UUID]] = defaultdict(set)
+        for cart in carts:
+            rows[cart.bucket].add(cart.id)
+            told[cart.bucket].add(cart.id)
+        for key in keys:
+            for prefix in (BROWSE, DEFAULT):
+                place = cart_place(self.shop, prefix + key)
+                told[place.bucket].add(place.id)
+        for bucket in sorted(told):
+            with self.work.in_bucket(bucket):
+                held = lock_carts(self.work.connection, bucket, sorted(rows[bucket]))
+                store.blank_carts(self.work.connection, bucket, list(held))
+                store.blank_events(self.work.connection, bucket, sorted(told[bucket]))
+
+    def _drop_visitors(self, keys: Iterable[str]) -> None:
+        by_bucket: dict[int, list[UUID]] = defaultdict(list)
+        for key in keys:
+            place = visitor_place(self.shop, key)
+            by_bucket[place.bucket].append(place.id)
+        for bucket, ids in sorted(by_bucket.items()):
+            with self.work.in_bucket(bucket):
+                store.drop_visitors(self.work.connection, bucket, ids)
+
+    def _addresses(self, bucket: int, shopper_id: UUID) -> list[AddressPlace]:
+        found = []
+        for row in contacts_of_shopper(self.work.connection, bucket, shopper_id):
+            digest = bytes(row.address_hash)
+            home = address_bucket(self.shop, digest)
+            found.append(AddressPlace(home, row.id, Channel(row.channel), digest, ""))
+        return found
+
+    def _suppress(self, bucket: int, addresses: Iterable[AddressPlace]) -> None:
+        for place in addresses:
+            subject = Subject(self.shop.id, place.channel.value, place.hash)
+            reason = SuppressionReason.ERASED.value
+            suppress(self.work.connection, bucket, subject, reason=reason, at=self.at, source=self.source)
+
+
+def _visitor_keys(carts: Iterable[CartOfErased], known: Iterable[str]) -> set[str]:
+    """Every key under which the shopper's visits are known; checkout tokens among them."""
+    keys = set(known)
+    for cart in carts:
+        if cart.visitor_key is not None:
+            keys.add(cart.visitor_key)
+        for prefix in (BROWSE, DEFAULT):
+            if cart.cart_key.startswith(prefix):
+                keys.add(cart.cart_key.removeprefix(prefix))
+    return keys

@@ -1,0 +1,71 @@
+"""What does a worker do? Every loop of the engine in one process; start as many workers as there are machines.
+
+Threads for the stages that wait for the database, one event loop for delivery. Stopping finishes the batch at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rekindle.engine.abandon import abandon
+from rekindle.engine.advance import advance
+from rekindle.engine.books import Books
+from rekindle.engine.context import Context
+from rekindle.engine.delivery_loop import DeliveryLoop
+from rekindle.engine.loops import Job, JobLoop, Loop, StageLoop
+from rekindle.engine.measure import count_products, measure_deep, measure_late, measure_recent
+from rekindle.store import work
+from rekindle.store.database import Connection
+from rekindle.store.partitions import ensure_partitions
+
+#: One batch of one bucket; returns how much was done.
+Work = Callable[[Connection, Books, int], int]
+#: How long a stopping loop may take for its batch.
+STOP_S = 8.0
+
+
+def make_loops(dsn: str, context: Context) -> list[Loop]:
+    """The loops of one worker, each waking the one after it."""
+    deliver = DeliveryLoop(dsn, context)
+    advancing = StageLoop(
+        "advance", dsn, context, discover=work.first_steps, work=_advance(context), after=[deliver.wake]
+    )
+    noticing = StageLoop(
+        "abandon", dsn, context, discover=work.first_checks, work=_abandon(context), after=[advancing.wake]
+    )
+    return [noticing, advancing, deliver, JobLoop("jobs", dsn, context, JOBS)]
+
+
+def stop_loops(loops: Sequence[Loop]) -> bool:
+    """Ask all to stop and wait for them; whether all did."""
+    for loop in loops:
+        loop.ask_to_stop()
+    stopped = [loop.join(STOP_S) for loop in loops]
+    return all(stopped)
+
+
+def _abandon(context: Context) -> Work:
+    def turn(connection: Connection, books: Books, bucket: int) -> int:
+        return abandon(connection, context, books, bucket).examined
+
+    return turn
+
+
+def _advance(context: Context) -> Work:
+    def turn(connection: Connection, books: Books, bucket: int) -> int:
+        return advance(connection, context, books, bucket)
+
+    return turn
+
+
+def _partitions(connection: Connection, context: Context) -> object:
+    return ensure_partitions(connection, context.clock.now())
+
+
+JOBS = (
+    Job("partitions", 3_600, _partitions),
+    Job("measure-recent", 5, measure_recent),
+    Job("measure-late", 300, measure_late),
+    Job("measure-deep", 86_400, measure_deep),
+    Job("count-products", 3_600, count_products),
+)

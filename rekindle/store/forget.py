@@ -1,0 +1,56 @@
+"""How is a person taken out of the tables? One kind of row at a time; each write names its bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from rekindle.store.copying import array_literal
+from rekindle.store.database import Connection
+from rekindle.store.statements import sql
+
+
+class CartOfErased(NamedTuple):
+    """Where a cart of the shopper lies, and the keys that name its visitor."""
+
+    bucket: int
+    id: UUID
+    cart_key: str
+    visitor_key: str | None
+
+
+def carts_of_erased(connection: Connection, buckets: Sequence[int], shopper_id: UUID) -> list[CartOfErased]:
+    values = {"buckets": array_literal(buckets), "shopper_id": shopper_id}
+    return [CartOfErased._make(row) for row in connection.execute(sql("carts_of_erased"), values)]
+
+
+def visitors_of_erased(connection: Connection, buckets: Sequence[int], shopper_id: UUID) -> list[str]:
+    values = {"buckets": array_literal(buckets), "shopper_id": shopper_id}
+    return [row[0] for row in connection.execute(sql("visitors_of_erased"), values)]
+
+
+def blank_carts(connection: Connection, bucket: int, ids: Sequence[UUID]) -> None:
+    connection.execute(sql("blank_carts"), {"bucket": bucket, "ids": array_literal(ids)})
+
+
+def blank_events(connection: Connection, bucket: int, cart_ids: Sequence[UUID]) -> None:
+    connection.execute(sql("blank_events"), {"bucket": bucket, "cart_ids": array_literal(cart_ids)})
+
+
+def drop_visitors(connection: Connection, bucket: int, ids: Sequence[UUID]) -> None:
+    connection.execute(sql("drop_visitors"), {"bucket": bucket, "ids": array_literal(ids)})
+
+
+def blank_shopper(connection: Connection, bucket: int, shopper_id: UUID, at: datetime) -> None:
+    connection.execute(sql("blank_shopper"), {"bucket": bucket, "id": shopper_id, "at": at})
+
+
+def blank_contacts(connection: Connection, bucket: int, ids: Sequence[UUID], at: datetime) -> None:
+    connection.execute(sql("blank_contacts"), {"bucket": bucket, "ids": array_literal(ids), "at": at})
+
+
+def blank_sends(connection: Connection, bucket: int, shopper_id: UUID) -> None:
+    connection.execute(sql("blank_sends"), {"bucket": bucket, "shopper_id": shopper_id})
+    connection.execute(sql("blank_send_events"), {"bucket": bucket, "shopper_id": shopper_id})

@@ -1,0 +1,235 @@
+"""Can an owner set the shop up, and is what cannot work refused with a word and without loss?"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from rekindle.engine.route import secret_owner
+from rekindle.lib.vault import open_sealed
+from rekindle.simulate.inbox.inbox import Inbox
+from rekindle.store.shops import load_shop
+from tests.web.people import PASSWORD
+from tests.web.seed import Seeded
+from tests.web.world import World
+
+OWNER, VIEWER = "owner@fernweh.example", "viewer@fernweh.example"
+RULES = {
+    "rules-cart_idle_min": "45",
+    "rules-checkout_idle_min": "0.5",
+    "rules-browse_idle_min": "60",
+    "rules-lost_after_days": "20",
+    "rules-max_cart_age_days": "10",
+    "rules-holdout_percent": "12.5",
+    "rules-attribution_click_days": "3",
+}
+SHOP = {
+    "shop-name": "Fernweh & Söhne",
+    "shop-url": "https://fernweh.example",
+    "shop-restore_url": "https://fernweh.example/basket",
+    "shop-logo_url": "",
+    "shop-brand_color": "#112233",
+    "shop-currency": "CHF",
+    "shop-locale": "de-CH",
+    "shop-timezone": "Europe/Zurich",
+    "shop-country": "ch",
+}
+SENDER = {
+    "sender-sender_name": "Fernweh",
+    "sender-sender_email": "hi@fernweh.example",
+    "sender-reply_to": "",
+    "sender-support_email": "help@fernweh.example",
+    "sender-postal_address": "Fernweh\r\nBahnhofstr. 1\r\n8001 Zürich",
+}
+MAIL = {
+    "mail-host": "smtp.example.com",
+    "mail-port": "587",
+    "mail-tls": "starttls",
+    "mail-username": "u",
+    "mail-password": "geheim",
+}
+
+
+def stored(world: World) -> Any:
+    return load_shop(world.connection, world.shop.id)
+
+
+def test_what_an_owner_saves_is_stored(world: World) -> None:
+    client = world.as_(OWNER)
+    for card, values in (("shop", SHOP), ("sender", SENDER), ("rules", RULES)):
+        answer = client.post(world.path(f"settings/{card}"), values)
+        assert (answer.status_code, answer.headers["Location"]) == (302, world.path(f"settings/#{card}"))
+    shop = stored(world)
+    assert (shop.name, shop.currency, shop.country, shop.timezone) == ("Fernweh & Söhne", "CHF", "CH", "Europe/Zurich")
+    assert (shop.cart_idle_s, shop.checkout_idle_s, shop.holdout_rate) == (2700, 30, 0.125)
+    assert shop.postal_address == "Fernweh\nBahnhofstr. 1\n8001 Zürich"
+    assert "Fernweh &amp; Söhne" in client.get(world.path()).text
+
+
+@pytest.mark.parametrize(
+    ("card", "field", "value"),
+    [
+        ("shop", "shop-url", "javascript:alert(1)"),
+        ("shop", "shop-restore_url", "ftp://fernweh.example"),
+        ("shop", "shop-name", ""),
+        ("shop", "shop-name", "a\nb"),
+        ("shop", "shop-name", "x" * 121),
+        ("shop", "shop-currency", "EURO"),
+        ("shop", "shop-timezone", "Mars/Olympus"),
+        ("shop", "shop-locale", "de_DE; DROP"),
+        ("shop", "shop-brand_color", "red;background:url(x)"),
+        ("sender", "sender-sender_email", "not-an-address"),
+        ("sender", "sender-sender_name", "Fern\r\nBcc: all@x.example"),
+        ("sender", "sender-postal_address", ""),
+        ("rules", "rules-cart_idle_min", "-1"),
+        ("rules", "rules-cart_idle_min", "NaN"),
+        ("rules", "rules-cart_idle_min", "1e999"),
+        ("rules", "rules-cart_idle_min", "28800"),
+        ("rules", "rules-holdout_percent", "95"),
+        ("rules", "rules-max_cart_age_days", "21"),
+        ("rules", "rules-lost_after_days", "0"),
+        ("rules", "rules-attribution_click_days", "\x00"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_is_lost(world: World, card: str, field: str, value: str) -> None:
+    before = stored(world)
+    values = {"shop": SHOP, "sender": SENDER, "rules": RULES}[card]
+    answer = world.as_(OWNER).post(world.path(f"settings/{card}"), {**values, field: value})
+    assert answer.status_code == 422
+    assert "Nothing was saved" in answer.text
+    assert f'name="{field}"' in answer.text
+    assert "is-invalid" in answer.text
+    assert stored(world) == before
+
+
+def test_columns_that_no_form_has_cannot_be_smuggled_in(world: World) -> None:
+    extra = {"shop-slug": "other", "slug": "other", "shop-spread": "5", "spread": "5", "shop-id": "9", "write_key": "x"}
+    assert world.as_(OWNER).post(world.path("settings/shop"), {**SHOP, **extra}).status_code == 302
+    assert (stored(world).slug, stored(world).spread) == ("fernweh", 1)
+
+
+def test_the_write_key_is_shown_to_owners_only_and_can_be_renewed(world: World) -> None:
+    def key() -> str:
+        row = world.connection.execute("SELECT write_key FROM shops WHERE id = %s", [world.shop.id]).fetchone()
+        assert row is not None
+        return str(row[0])
+
+    old = key()
+    assert old in world.as_(OWNER).get(world.path("settings/")).text
+    assert old not in world.as_(VIEWER).get(world.path("settings/")).text
+    world.as_(OWNER).post(world.path("settings/write-key"))
+    assert key() != old
+    assert len(key()) >= 24
+
+
+def test_the_mail_password_is_sealed_kept_and_never_shown(world: World) -> None:
+    client = world.as_(OWNER)
+    assert "No message can go out" in client.get(world.path("settings/")).text
+    assert client.post(world.path("settings/mail"), MAIL).status_code == 302
+    page = client.get(world.path("settings/")).text
+    assert "geheim" not in page
+    assert "smtp.example.com" in page
+    client.post(world.path("settings/mail"), {**MAIL, "mail-host": "mail2.example.com", "mail-password": ""})
+    rows = world.connection.execute("SELECT options, secret FROM provider_accounts").fetchall()
+    assert len(rows) == 1
+    options, secret = rows[0]
+    assert options == {"host": "mail2.example.com", "port": 587, "tls": "starttls", "username": "u"}
+    assert open_sealed(world.context.vault_key, bytes(secret), secret_owner(world.shop.id)) == b"geheim"
+    assert b"geheim" not in bytes(secret)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("mail-host", ""),
+        ("mail-host", "https://smtp.example.com"),
+        ("mail-host", "a b"),
+        ("mail-port", "0"),
+        ("mail-port", "99999"),
+        ("mail-tls", "maybe"),
+        ("mail-tls", "none"),  # with a user name: the password would go in clear text
+    ],
+)
+def test_a_mail_account_that_cannot_work_is_refused(world: World, field: str, value: str) -> None:
+    answer = world.as_(OWNER).post(world.path("settings/mail"), {**MAIL, field: value})
+    assert answer.status_code == 422
+    assert world.connection.execute("SELECT count(*) FROM provider_accounts").fetchone() == (0,)
+
+
+def test_the_test_letter_reaches_a_real_server_and_is_counted_nowhere(world: World, seeded: Seeded) -> None:
+    client = world.as_(OWNER)
+    before = world.connection.execute("SELECT count(*) FROM send_events").fetchone()
+    inbox = Inbox().start()
+    try:
+        plain = {"mail-tls": "none", "mail-username": "", "mail-password": ""}
+        here = {"mail-host": "127.0.0.1", "mail-port": inbox.smtp_port}
+        assert client.post(world.path("settings/mail"), {**here, **plain}).status_code == 302
+        answer = client.post(world.path("settings/mail/test"), {"to": "Me@Fernweh.example"})
+        (letter,) = inbox.wait_for()
+    finally:
+        inbox.stop()
+    assert "The server took the letter" in answer.text
+    assert (letter.sender, letter.recipients) == ("shop@fernweh.example", ("me@fernweh.example",))
+    assert letter.subject == "Your cart at Fernweh Outdoor"
+    assert world.connection.execute("SELECT count(*) FROM send_events").fetchone() == before
+
+
+def test_a_server_that_is_not_there_is_said_in_words(world: World) -> None:
+    client = world.as_(OWNER)
+    client.post(
+        world.path("settings/mail"),
+        {**MAIL, "mail-host": "127.0.0.1", "mail-port": "9", "mail-tls": "none", "mail-username": ""},
+    )
+    answer = client.post(world.path("settings/mail/test"), {"to": "me@fernweh.example"})
+    assert answer.status_code == 200
+    assert "could not be used" in answer.text
+    assert client.post(world.path("settings/mail/test"), {"to": "nobody"}).status_code == 422
+
+
+def test_people_are_added_changed_and_removed(world: World) -> None:
+    client = world.as_(OWNER)
+    answer = client.post(world.path("settings/people"), {"account": "new@fernweh.example", "role": "marketer"})
+    (password,) = re.findall(r'id="rk-password" value="([^"]+)"', answer.text)
+    newcomer = world.as_(OWNER).__class__(HTTP_HOST="127.0.0.1")
+    assert newcomer.login(username="new@fernweh.example", password=password)
+    assert newcomer.get(world.path()).status_code == 200
+    assert password not in client.get(world.path("settings/")).text
+    (person,) = [one for one in client.get(world.path("settings/")).context["people"] if one.account.startswith("new@")]
+    client.post(world.path(f"settings/people/{person.person_id}"), {"role": "viewer"})
+    assert newcomer.post(world.path("sends/pause")).status_code == 403
+    client.post(world.path(f"settings/people/{person.person_id}"), {"remove": "yes"})
+    assert newcomer.get(world.path()).status_code == 404
+
+
+def test_an_existing_account_is_added_without_a_new_password(world: World) -> None:
+    client = world.as_(OWNER)
+    answer = client.post(
+        world.path("settings/people"), {"account": "NOBODY@else.example", "role": "viewer"}, follow=True
+    )
+    assert "may now enter as viewer" in answer.text
+    newcomer = client.__class__(HTTP_HOST="127.0.0.1")
+    assert newcomer.login(username="nobody@else.example", password=PASSWORD)
+    assert newcomer.get(world.path()).status_code == 200
+
+
+def test_the_last_owner_stays(world: World) -> None:
+    client = world.as_(OWNER)
+    (me,) = [one for one in client.get(world.path("settings/")).context["people"] if one.account == OWNER]
+    for change in ({"remove": "yes"}, {"role": "viewer"}):
+        answer = client.post(world.path(f"settings/people/{me.person_id}"), change)
+        assert answer.status_code == 422
+        assert "needs at least one owner" in answer.text
+    assert client.post(world.path("settings/people"), {"account": OWNER, "role": "viewer"}).status_code == 422
+    assert client.get(world.path("settings/")).context["may_change"]
+
+
+@pytest.mark.parametrize("account", ["", "   ", "a b", "x" * 200, "a\x00b", "new\nline"])
+def test_an_account_name_that_cannot_be_is_refused(world: World, account: str) -> None:
+    answer = world.as_(OWNER).post(world.path("settings/people"), {"account": account, "role": "viewer"})
+    assert answer.status_code == 422
+    assert (
+        world.as_(OWNER).post(world.path("settings/people"), {"account": "ok@x.example", "role": "king"}).status_code
+        == 422
+    )
