@@ -109,7 +109,7 @@ class Line:
     @property
     def ready(self) -> int:
         """How many requests can start at this moment."""
-        return min(self.held(self._pool.now()), self._pool.ready())
+        return min(self.held(self._pool.now()), self._pool.ready()) if self._held else 0
 
     def held(self, now: float) -> int:
         return self._held if now < self._held_until else 0
