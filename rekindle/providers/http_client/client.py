@@ -168,6 +168,8 @@ class _Pool:
             if missing > 0 and not self._closed and self.now() >= self._not_before:
                 await self._connect(missing)
                 free = self._free(line)
+            if free >= width:
+                self.trouble = None
             return max(free, 0)
 
     def start(self, wire: bytes, future: asyncio.Future[Exchange], *, bodiless: bool) -> bool:
