@@ -237,6 +237,29 @@ def test_after_a_failure_it_waits_before_it_connects_again() -> None:
     run(work())
 
 
+def test_trouble_that_is_over_is_not_told_any_more() -> None:
+    async def work() -> None:
+        async with serving() as server:
+            http = client(connections=3)
+            line = http.line(server.url)
+            assert await line.prepare(1) == 1
+            loop_, failing = asyncio.get_running_loop(), True
+
+            async def connect(*given: object, **more: object) -> object:
+                if failing:
+                    raise ConnectionRefusedError(111, "refused")
+                return await original(*given, **more)  # type: ignore[arg-type]
+
+            original, loop_.create_connection = loop_.create_connection, connect  # type: ignore[method-assign, assignment]
+            assert await line.prepare(2) == 1
+            assert line.trouble == NotWritten("connect", "no connection: refused")
+            assert await line.prepare(1) == 1
+            assert line.trouble is None
+            await http.close()
+
+    run(work())
+
+
 def test_a_connection_that_the_server_closed_is_not_used(loop: str) -> None:
     async def work() -> None:
         async with serving() as server:

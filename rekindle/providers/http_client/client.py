@@ -109,7 +109,7 @@ class Line:
     @property
     def ready(self) -> int:
         """How many requests can start at this moment."""
-        return min(self.held(self._pool.now()), self._pool.ready())
+        return min(self.held(self._pool.now()), self._pool.ready()) if self._held else 0
 
     def held(self, now: float) -> int:
         return self._held if now < self._held_until else 0
@@ -168,6 +168,8 @@ class _Pool:
             if missing > 0 and not self._closed and self.now() >= self._not_before:
                 await self._connect(missing)
                 free = self._free(line)
+            if free >= width:
+                self.trouble = None
             return max(free, 0)
 
     def start(self, wire: bytes, future: asyncio.Future[Exchange], *, bodiless: bool) -> bool:
