@@ -29,7 +29,6 @@ from rekindle.terms.shop import ShopSettings
 
 #: What an order is matched over, nearest first; stored as `orders.matched_by`.
 CLUES = ("cart", "checkout", "visitor", "customer", "email", "phone")
-_CLUE_OF = {"k": "checkout", "a": "visitor", "u": "customer"}
 
 
 @dataclass(slots=True)
@@ -45,39 +44,27 @@ class Clue:
 
 @dataclass(slots=True)
 class Buyer:
-    """The buyer of one order. ``clues``: nearest first; ``shoppers``: the one the order is counted for first."""
+    """The buyer of one order. ``clues``: nearest first; ``shoppers``: the one the order is counted for first;
+    ``visits``: of the buyer's keys, those that only looked."""
 
     clues: list[Clue]
     told_by: str = "customer"  #: over what the shopper's further carts are found: an address, or the account
     shoppers: list[Place] = field(default_factory=list)
-    others: list[Place] = field(default_factory=list)  # carts of the person that no clue leads to, and visits
+    visits: list[Place] = field(default_factory=list)
 
     @property
     def primary(self) -> Place | None:
         return self.shoppers[0] if self.shoppers else None
 
     def shoppers_by_bucket(self) -> dict[int, set[UUID]]:
-        return _by_bucket(self.shoppers)
+        return by_bucket(self.shoppers)
 
-    def carts_by_bucket(self) -> dict[int, set[UUID]]:
-        return _by_bucket([*(place for clue in self.clues for place in clue.carts), *self.others])
-
-
-def find_buyers(
-    work: Work, context: Context, shop: ShopSettings, purchases: Sequence[tuple[Placed, OrderMark]]
-) -> list[Buyer]:
-    """The buyers of several orders, each with the notes of its order left behind."""
-    search = _Search(work, context, shop)
-    search.leave_notes(purchases)
-    search.meet_named(purchases)
-    search.look_up_addresses(purchases)
-    buyers = [search.buyer_of(p) for p, _ in purchases]
-    search.add_carts_of_shoppers(buyers)
-    return buyers
+    def add_shopper(self, shopper: Place | None) -> None:
+        _add(self.shoppers, shopper)
 
 
-class _Search:
-    """What is read for the orders of one batch."""
+class Search:
+    """What is looked up for the orders of one batch: `read` once, then `buyer_of` and `carts_of` for each order."""
 
     def __init__(self, work: Work, context: Context, shop: ShopSettings) -> None:
         self._work = work
@@ -86,7 +73,48 @@ class _Search:
         self._visitors: dict[str, VisitorRow] = {}
         self._owners: dict[UUID, Place] = {}  # contact id -> shopper
 
-    def leave_notes(self, purchases: Sequence[tuple[Placed, OrderMark]]) -> None:
+    def read(self, purchases: Sequence[tuple[Placed, OrderMark]]) -> None:
+        """Leave the notes of the orders behind, and read what is known about their buyers."""
+        self._leave_notes(purchases)
+        self._meet_named(purchases)
+        self._look_up_addresses(purchases)
+
+    def buyer_of(self, p: Placed) -> Buyer:
+        """The buyer as far as keys and addresses tell."""
+        buyer = Buyer(clues=[Clue("cart", is_named=True)])
+        if p.event.email is not None or p.event.phone is not None:
+            buyer.told_by = "email" if p.event.email is not None else "phone"
+        if p.event.cart_key is not None:
+            buyer.clues[0].carts.append(cart_place(self._shop, p.event.cart_key))
+        for place in self._addresses(p):
+            _add(buyer.shoppers, self._owners.get(place.id))
+        keys = self._keys_of(p)
+        for key in sorted(keys, key=lambda key: (key not in p.keys, "kau".index(key[0]))):
+            row = self._visitors.get(key)
+            if row is not None:
+                is_named = key[0] == "k" and key in p.keys
+                name = "checkout" if is_named else "customer" if key[0] == "u" else "visitor"
+                buyer.clues.append(Clue(name, is_named=is_named, carts=[c for c in [_cart_of(row)] if c is not None]))
+        for key in sorted(keys, key=lambda key: "uka".index(key[0])):
+            if key in self._visitors:
+                _add(buyer.shoppers, _shopper_of(self._visitors[key]))
+        buyer.visits = [cart_place(self._shop, BROWSE + key) for key in keys if key[0] in "au"]
+        return buyer
+
+    def carts_of(self, buyer: Buyer) -> Clue:
+        """The living carts of everybody who is known by now: a last clue, which must hold what was bought."""
+        clue = Clue(buyer.told_by, is_near=False)
+        for bucket, ids in sorted(buyer.shoppers_by_bucket().items()):
+            if self._work.is_one:
+                for cart_id, _ in carts_of_shoppers(self._work.connection, bucket, sorted(ids)):
+                    _add(clue.carts, Place(bucket, cart_id))
+                continue
+            for row in load_shoppers(self._work.connection, bucket, sorted(ids)).values():
+                for one in row.traits.get("_carts", ()):
+                    _add(clue.carts, Place(one["bucket"], UUID(one["id"])))
+        return clue
+
+    def _leave_notes(self, purchases: Sequence[tuple[Placed, OrderMark]]) -> None:
         """Write each order on its visitors, and read what they know."""
         self._load({key for p, _ in purchases for key in p.keys})
         self._load({link for row in list(self._visitors.values()) for link in row.links})
@@ -96,10 +124,10 @@ class _Search:
                 news[key] = self._note(key, visitor_place(self._shop, key), p, mark)
         self._write(news)
 
-    def meet_named(self, purchases: Sequence[tuple[Placed, OrderMark]]) -> None:
+    def _meet_named(self, purchases: Sequence[tuple[Placed, OrderMark]]) -> None:
         """Leave a note for named carts that are not known, and wait for whoever is adding them right now."""
         named = {cart_place(self._shop, p.event.cart_key): (p, mark) for p, mark in purchases if p.event.cart_key}
-        for bucket, ids in sorted(_by_bucket(named).items()):
+        for bucket, ids in sorted(by_bucket(named).items()):
             known = load_carts(self._work.connection, bucket, sorted(ids))
             unknown = [
                 (place, *named[place]) for place in sorted(named) if place.bucket == bucket and place.id not in known
@@ -122,7 +150,7 @@ class _Search:
                         at=mark.at,
                     )
 
-    def look_up_addresses(self, purchases: Sequence[tuple[Placed, OrderMark]]) -> None:
+    def _look_up_addresses(self, purchases: Sequence[tuple[Placed, OrderMark]]) -> None:
         asked: dict[int, set[tuple[UUID, str, bytes]]] = defaultdict(set)
         for p, _ in purchases:
             for place in self._addresses(p):
@@ -131,50 +159,6 @@ class _Search:
             for row in find_contacts(self._work.connection, bucket, self._shop.id, keys):
                 if row.shopper_id is not None and row.shopper_bucket is not None:
                     self._owners[row.id] = Place(row.shopper_bucket, row.shopper_id)
-
-    def buyer_of(self, p: Placed) -> Buyer:
-        buyer = Buyer(clues=[Clue("cart", is_named=True)])
-        if p.event.email is not None or p.event.phone is not None:
-            buyer.told_by = "email" if p.event.email is not None else "phone"
-        if p.event.cart_key is not None:
-            buyer.clues[0].carts.append(cart_place(self._shop, p.event.cart_key))
-        for place in self._addresses(p):
-            _add(buyer.shoppers, self._owners.get(place.id))
-        keys = self._keys_of(p)
-        for kind in "kau":
-            clue = Clue(_CLUE_OF[kind], is_named=kind == "k")
-            for key in keys:
-                if key[0] == kind and key in self._visitors:
-                    _add(clue.carts, _cart_of(self._visitors[key]))
-            buyer.clues.append(clue)
-        for kind in "uka":
-            for key in keys:
-                if key[0] == kind and key in self._visitors:
-                    _add(buyer.shoppers, _shopper_of(self._visitors[key]))
-        buyer.others = [cart_place(self._shop, BROWSE + key) for key in keys if key[0] in "au"]
-        return buyer
-
-    def add_carts_of_shoppers(self, buyers: Sequence[Buyer]) -> None:
-        """The living carts of everybody found: what the addresses lead to is a clue, the rest may go with the order."""
-        carts = self._carts_of({place for buyer in buyers for place in buyer.shoppers})
-        for buyer in buyers:
-            clue = Clue(buyer.told_by, is_near=False)
-            for shopper in buyer.shoppers:
-                for place in carts.get(shopper, ()):
-                    _add(clue.carts, place)
-            buyer.clues.append(clue)
-
-    def _carts_of(self, shoppers: Iterable[Place]) -> dict[Place, list[Place]]:
-        found: dict[Place, list[Place]] = {}
-        for bucket, ids in sorted(_by_bucket(shoppers).items()):
-            if self._work.is_one:
-                for cart_id, shopper_id in carts_of_shoppers(self._work.connection, bucket, sorted(ids)):
-                    found.setdefault(Place(bucket, shopper_id), []).append(Place(bucket, cart_id))
-                continue
-            for row in load_shoppers(self._work.connection, bucket, sorted(ids)).values():
-                noted = [Place(one["bucket"], UUID(one["id"])) for one in row.traits.get("_carts", ())]
-                found[Place(bucket, row.id)] = noted
-        return found
 
     def _addresses(self, p: Placed) -> list[AddressPlace]:
         told = ((Channel.EMAIL, p.event.email), (Channel.SMS, p.event.phone))
@@ -203,15 +187,15 @@ class _Search:
 
     def _load(self, keys: Iterable[str]) -> None:
         wanted = [visitor_place(self._shop, key) for key in keys if key not in self._visitors]
-        for bucket, ids in sorted(_by_bucket(wanted).items()):
+        for bucket, ids in sorted(by_bucket(wanted).items()):
             for row in load_visitors(self._work.connection, bucket, sorted(ids)):
                 self._visitors[row.visitor_key] = row
 
     def _write(self, news: dict[str, VisitorNews]) -> None:
-        by_bucket: dict[int, list[VisitorNews]] = defaultdict(list)
+        grouped: dict[int, list[VisitorNews]] = defaultdict(list)
         for one in news.values():
-            by_bucket[one.bucket].append(one)
-        for bucket, rows in sorted(by_bucket.items()):
+            grouped[one.bucket].append(one)
+        for bucket, rows in sorted(grouped.items()):
             with self._work.in_bucket(bucket):
                 for row in upsert_visitors(self._work.connection, bucket, rows):
                     self._visitors[row.visitor_key] = row
@@ -231,7 +215,7 @@ def _shopper_of(row: VisitorRow) -> Place | None:
     return Place(row.shopper_bucket, row.shopper_id) if known else None  # type: ignore[arg-type]
 
 
-def _by_bucket(places: Iterable[Place]) -> dict[int, set[UUID]]:
+def by_bucket(places: Iterable[Place]) -> dict[int, set[UUID]]:
     found: dict[int, set[UUID]] = defaultdict(set)
     for place in places:
         found[place.bucket].add(place.id)

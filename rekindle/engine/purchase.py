@@ -22,7 +22,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from rekindle.engine.attribute import attribute, shoppers_of
-from rekindle.engine.buyer import CLUES, Buyer, find_buyers
+from rekindle.engine.buyer import CLUES, Buyer, Clue, Search, by_bucket
 from rekindle.engine.context import Context
 from rekindle.engine.places import Place, home_of, keys_of, lonely_bucket, order_place
 from rekindle.engine.project import LateCart
@@ -65,9 +65,11 @@ def apply_orders(work: Work, context: Context, shop: ShopSettings, batch: Sequen
     orders = _fold(work, shop, placed)
     purchases = [p for p in placed if p.event.kind in PURCHASES]
     if purchases:
-        buyers = find_buyers(work, context, shop, [(p, _mark(orders[_place(shop, p)])) for p in purchases])
-        for p, buyer in zip(purchases, buyers, strict=True):
-            _Purchase(work, context, shop, orders[_place(shop, p)], buyer).run()
+        search = Search(work, context, shop)
+        search.read([(p, _mark(orders[_place(shop, p)])) for p in purchases])
+        now = context.clock.now()
+        for p in purchases:
+            _Purchase(work, shop, orders[_place(shop, p)], search, search.buyer_of(p)).run(now)
     _note_all(work, list(orders.values()))
     for bucket, drafts in sorted(_by_bucket(orders.values()).items()):
         with work.in_bucket(bucket):
@@ -97,47 +99,53 @@ def link_late_carts(work: Work, shop: ShopSettings, late: Iterable[LateCart]) ->
 class _Purchase:
     """One order that was bought, and its buyer."""
 
-    def __init__(self, work: Work, context: Context, shop: ShopSettings, order: OrderDraft, buyer: Buyer) -> None:
+    def __init__(self, work: Work, shop: ShopSettings, order: OrderDraft, search: Search, buyer: Buyer) -> None:
         self._work = work
-        self._context = context
         self._shop = shop
         self._order = order
+        self._search = search
         self._buyer = buyer
         self._mark = _mark(order)
+        self._carts: dict[Place, CartDraft] = {}
 
-    def run(self) -> None:
-        carts = self._read_carts()
-        own, matched_by = self._own_cart(carts)
-        recovered = self._is_recovered(own) if own is not None else False
-        ending = [draft for draft in carts.values() if draft is own or self._goes_too(draft)]
+    def run(self, now: datetime) -> None:
+        buyer, connection = self._buyer, self._work.connection
+        own, matched_by = self._own_cart(buyer.clues)
+        if own is not None:
+            buyer.add_shopper(_owner(own))
+        last = self._search.carts_of(buyer)
+        if own is None:
+            own, matched_by = self._own_cart([last])
+        else:
+            self._read(last.carts)
+        self._read(buyer.visits)
+        recovered = own is not None and self._is_recovered(own)
+        ending = [draft for draft in self._carts.values() if draft is own or self._goes_too(draft)]
         for bucket, drafts in sorted(_by_bucket(ending).items()):
             with self._work.in_bucket(bucket):
                 self._end(bucket, [draft.id for draft in drafts], own, is_recovered=recovered)
-        for bucket, ids in sorted(self._buyer.shoppers_by_bucket().items()):
+        for bucket, ids in sorted(buyer.shoppers_by_bucket().items()):
             with self._work.in_bucket(bucket):
-                held = hold_shoppers(self._work.connection, bucket, sorted(ids))
+                held = hold_shoppers(connection, bucket, sorted(ids))
                 note = {"_order": facts_of_mark(self._mark)}
                 newer = [row.id for row in held.values() if _is_news(row.traits.get("_order"), self._mark)]
                 notes = [OrderNote(id=one, last_order_at=self._mark.at, notes=note) for one in newer]
-                note_orders(self._work.connection, bucket, notes)
-                now = self._context.clock.now()
-                withdraw_after_order(
-                    self._work.connection, self._shop, bucket, sorted(held), ordered_at=self._mark.at, now=now
-                )
+                note_orders(connection, bucket, notes)
+                withdraw_after_order(connection, self._shop, bucket, sorted(held), ordered_at=self._mark.at, now=now)
         self._remember(own, matched_by)
 
-    def _read_carts(self) -> dict[Place, CartDraft]:
-        found: dict[Place, CartDraft] = {}
-        for bucket, ids in sorted(self._buyer.carts_by_bucket().items()):
+    def _read(self, places: Iterable[Place]) -> None:
+        missing = [place for place in places if place not in self._carts]
+        for bucket, ids in sorted(by_bucket(missing).items()):
             for cart_id, draft in load_carts(self._work.connection, bucket, sorted(ids)).items():
-                found[Place(bucket, cart_id)] = draft
-        return found
+                self._carts[Place(bucket, cart_id)] = draft
 
-    def _own_cart(self, carts: dict[Place, CartDraft]) -> tuple[CartDraft | None, str]:
+    def _own_cart(self, clues: Sequence[Clue]) -> tuple[CartDraft | None, str]:
         """The cart that was bought, and over what it was found: the nearest clue first, and of two carts of one clue
         the one that holds what was bought, then the one touched last."""
-        for clue in self._buyer.clues:
-            found = [carts[place] for place in clue.carts if place in carts]
+        self._read(place for clue in clues for place in clue.carts)
+        for clue in clues:
+            found = [self._carts[place] for place in clue.carts if place in self._carts]
             fitting = [draft for draft in found if is_of(draft, self._mark, is_named=clue.is_named)]
             if not clue.is_near:
                 fitting = [draft for draft in fitting if holds_bought(draft, self._mark)]
@@ -162,6 +170,7 @@ class _Purchase:
             elif self._goes_too(draft):
                 close(draft, self._mark, is_recovered=False)
             self._give(draft)
+            self._buyer.add_shopper(_owner(draft))
         write_carts(self._work.connection, bucket, held.values())
 
     def _give(self, draft: CartDraft) -> None:
@@ -183,15 +192,12 @@ class _Purchase:
         return False
 
     def _remember(self, own: CartDraft | None, matched_by: str) -> None:
-        order = self._order
+        order, primary = self._order, self._buyer.primary
         if own is not None and order.cart_id is None:
             order.cart_bucket, order.cart_id, order.matched_by = own.bucket, own.id, matched_by
-        primary = self._buyer.primary
-        if primary is None and own is not None and own.shopper_bucket is not None and own.shopper_id is not None:
-            primary = Place(own.shopper_bucket, own.shopper_id)
         if order.shopper_id is None and primary is not None:
             order.shopper_bucket, order.shopper_id = primary
-        _match(order, [*self._buyer.shoppers, *([primary] if primary is not None else [])])
+        _match(order, self._buyer.shoppers)
 
 
 def _is_nearer(order: OrderDraft, late: LateCart) -> bool:
@@ -270,6 +276,12 @@ def _count(shopper_id: UUID, known: dict[str, list[int]], orders: Sequence[Order
         spent_change += after[1] - before[1]
     latest = dict(list(counted.items())[-_MAX_NOTED:])
     return OrderNote(id=shopper_id, count_change=count_change, spent_change=spent_change, notes={"_orders": latest})
+
+
+def _owner(draft: CartDraft) -> Place | None:
+    if draft.shopper_bucket is None or draft.shopper_id is None:
+        return None
+    return Place(draft.shopper_bucket, draft.shopper_id)
 
 
 def _mark(order: OrderDraft) -> OrderMark:
