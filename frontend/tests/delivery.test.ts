@@ -29,6 +29,7 @@ describe("delivery", () => {
   });
 
   test("what the server did not take goes again with the same messageId, in order, after a growing pause", async () => {
+    const chance = vi.spyOn(Math, "random").mockReturnValue(0.999); // pauses are drawn from their upper half
     server.answers = [{ status: 503 }, "offline"];
     const api = openPage();
     api.track?.("one");
@@ -44,6 +45,7 @@ describe("delivery", () => {
     expect(server.names()).toEqual(["one", "two"]);
     expect(server.bodies[0]?.batch[0]?.messageId).toBe(server.accepted[0]?.messageId);
     expect(storedEvents()).toBe(0);
+    chance.mockRestore();
   });
 
   test("Retry-After is waited for", async () => {
