@@ -118,20 +118,17 @@ class _Erasure(NamedTuple):
                 self._suppress(place.bucket, [place])
 
     def _blank_carts(self, carts: Iterable[CartOfErased], keys: Iterable[str]) -> None:
+        """The carts, and the events about them: those of a spread shop may lie beside the visitor instead."""
         rows: dict[int, set[UUID]] = defaultdict(set)
-        told: dict[int, set[UUID]] = defaultdict(set)
         for cart in carts:
             rows[cart.bucket].add(cart.id)
-            told[cart.bucket].add(cart.id)
-        for key in keys:
-            for prefix in (BROWSE, DEFAULT):
-                place = cart_place(self.shop, prefix + key)
-                told[place.bucket].add(place.id)
-        for bucket in sorted(told):
+        own = [cart_place(self.shop, prefix + key) for key in keys for prefix in (BROWSE, DEFAULT)]
+        told = sorted({cart_id for ids in rows.values() for cart_id in ids} | {place.id for place in own})
+        for bucket in sorted({*rows, *(place.bucket for place in own)}):
             with self.work.in_bucket(bucket):
                 held = lock_carts(self.work.connection, bucket, sorted(rows[bucket]))
                 store.blank_carts(self.work.connection, bucket, list(held))
-                store.blank_events(self.work.connection, bucket, sorted(told[bucket]))
+                store.blank_events(self.work.connection, bucket, told)
 
     def _drop_visitors(self, keys: Iterable[str]) -> None:
         by_bucket: dict[int, list[UUID]] = defaultdict(list)

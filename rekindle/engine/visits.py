@@ -83,6 +83,11 @@ class Visit:
         return self.row is not None and self.row.visit_count > 1
 
     @property
+    def exists(self) -> bool:
+        """Whether the key ever occurred in an event; a link may name one that is long gone."""
+        return self.is_known or self.last_at is not None
+
+    @property
     def must_be_written(self) -> bool:
         if self.row is None or self.is_moved:
             return True
@@ -162,7 +167,7 @@ class Visits:
             visit.meet(shopper)
             for other in visit.links:
                 linked = self._visits.get(other)
-                if linked is not None and linked.is_known and linked.shopper is None:
+                if linked is not None and linked.exists and linked.shopper is None:
                     linked.meet(shopper)
 
     def write(self, work: Work) -> list[Visit]:

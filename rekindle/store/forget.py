@@ -27,8 +27,10 @@ def carts_of_erased(connection: Connection, buckets: Sequence[int], shopper_id: 
 
 
 def visitors_of_erased(connection: Connection, buckets: Sequence[int], shopper_id: UUID) -> list[str]:
+    """Visitor keys of a shopper, checkout tokens among them."""
     values = {"buckets": array_literal(buckets), "shopper_id": shopper_id}
-    return [row[0] for row in connection.execute(sql("visitors_of_erased"), values)]
+    rows = connection.execute(sql("visitors_of_erased"), values).fetchall()
+    return [row[0] for row in rows] + [link.removeprefix("~") for row in rows for link in row[1]]
 
 
 def blank_carts(connection: Connection, bucket: int, ids: Sequence[UUID]) -> None:

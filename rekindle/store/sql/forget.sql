@@ -11,12 +11,12 @@ FROM carts
 WHERE bucket = ANY(%(buckets)s::int[]) AND shopper_id = %(shopper_id)s;
 
 -- name: visitors_of_erased
--- Which visitor keys lead to a shopper.
+-- Which visitor keys lead to a shopper, and which checkout tokens these keys are linked to.
 -- in:    :buckets int[], :shopper_id uuid
--- out:   visitor_key      0..n rows
+-- out:   visitor_key, links jsonb (their names)      0..n rows
 -- locks: none      index: none (an erasure is rare, an index would be paid at every visit)
 -- scope: fanout (an erasure visits all buckets of a shop)
-SELECT visitor_key
+SELECT visitor_key, jsonb_path_query_array(facts, '$.keyvalue().key ? (@ starts with "~k:")') AS links
 FROM visitors
 WHERE bucket = ANY(%(buckets)s::int[]) AND shopper_id = %(shopper_id)s;
 
