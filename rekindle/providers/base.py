@@ -10,8 +10,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterParts:
+    """A letter in pieces, for providers that build the MIME message themselves. Text, not encoded for headers.
+
+    ``headers`` are those that the pieces do not say: List-Unsubscribe, List-Unsubscribe-Post, List-Id and our own.
+    """
+
+    from_address: str
+    subject: str
+    text: str
+    html: str
+    from_name: str = ""
+    to_name: str = ""
+    reply_to: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +39,8 @@ class Letter:
     ``wire_safe`` says that every line of the content ends with CRLF and none begins with a dot, as `render.mime` builds
     it; without it an adapter looks for itself, which costs as much as the rest of the sending.
     ``sender`` and ``recipient`` are bare addresses for the envelope; ``message_id`` is the Message-ID inside the
-    content, without angle brackets; ``send_id`` is ours and comes back from providers that carry metadata.
+    content, without angle brackets; ``send_id`` is ours, at most 64 letters, digits, dashes or underscores, and comes
+    back from providers that carry metadata. ``parts`` says the same as the content; adapters that speak JSON need it.
     """
 
     send_id: str
@@ -30,6 +49,37 @@ class Letter:
     recipient: str
     content: bytes
     wire_safe: bool = False
+    parts: LetterParts | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sms:
+    """One short message, ready. ``recipient`` is in E.164; ``sender`` a number, a short code or a name, empty where the
+    account's own choice (a messaging service) decides.
+
+    ``valid_for_s``: seconds after which the provider must give up rather than deliver late. ``report_url`` is where the
+    provider reports; adapters add the send id to it where the provider carries no metadata of its own.
+    """
+
+    send_id: str
+    recipient: str
+    text: str
+    valid_for_s: int
+    sender: str = ""
+    report_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmsTrace:
+    """What is known of a short message that may have been accepted: enough to find it in the provider's list.
+
+    ``marker`` is text that no other message holds, such as its link; ``since`` is when the attempt began.
+    """
+
+    send_id: str
+    recipient: str
+    marker: str
+    since: datetime
 
 
 class Fault(StrEnum):
@@ -37,6 +87,8 @@ class Fault(StrEnum):
 
     #: The address does not exist or takes no mail: a hard bounce.
     RECIPIENT = "recipient"
+    #: The shopper told the provider to stop (complaint, unsubscribe, STOP): an opt-out, whatever the address is worth.
+    OPTED_OUT = "opted_out"
     #: This letter was refused (content, size, policy): the address is as good as before.
     LETTER = "letter"
     #: The provider or the way to it.
@@ -156,4 +208,44 @@ class EmailProvider(Protocol):
 
     async def close(self) -> None:
         """Finish what is under way, say goodbye, release everything. Safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class SmsProvider(Protocol):
+    """One account at one gateway for short messages; the same order and the same promises as `EmailProvider`."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this adapter can do; never changes."""
+        ...
+
+    @property
+    def start_width(self) -> int:
+        """How many messages can be started at this moment."""
+        ...
+
+    @property
+    def trouble(self) -> NotStarted | None:
+        """Why the last `prepare` could not get everything ready; None when it could."""
+        ...
+
+    async def open(self) -> None:
+        """Get ready for the first batch. Raises nothing."""
+        ...
+
+    async def prepare(self, width: int) -> int:
+        """Whatever is needed to start ``width`` messages. Returns `start_width`."""
+        ...
+
+    def start(self, messages: Sequence[Sms]) -> list[asyncio.Future[Outcome]]:
+        """As `EmailProvider.start`."""
+        ...
+
+    async def lookup(self, trace: SmsTrace) -> bool | None:
+        """Was this message accepted? None = cannot be known. A no is only true after the settle time."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is under way, release everything. Safe to call twice."""
         ...

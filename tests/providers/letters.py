@@ -18,11 +18,11 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 }
 
 
-def run(work: Coroutine[Any, Any, None], loop: str = "asyncio") -> None:
+def run(work: Coroutine[Any, Any, None], loop: str = "asyncio", limit_s: float = 20) -> None:
     """Run one test on a fresh loop, with a limit so that a fault here never hangs the suite."""
 
     async def limited() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(limit_s):
             await work
 
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
