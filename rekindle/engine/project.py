@@ -79,29 +79,6 @@ class Projection:
             self.carts.read_missing_again(place for visit in better for place in self._places_of(visit))
             self._stitch(better)
 
-    def look_again(self) -> None:
-        """For shops over many buckets, after the carts were written: what was learnt about their visitors between the
-        two commits. Whoever learnt it looked for the carts after, so one of both sees the other."""
-        begun = [draft for draft in self.carts.all() if draft.is_begun]
-        better = self.visits.read_again(self._work, {key for draft in begun for key in self._keys[draft.id]})
-        learnt = {visit.key for visit in better}
-        doubtful = [draft for draft in begun if not learnt.isdisjoint(self._keys[draft.id])]
-        for bucket, ids in sorted(_by_bucket(doubtful).items()):
-            with self._work.in_bucket(bucket):
-                held = list(lock_carts(self._work.connection, bucket, sorted(ids)).values())
-                for draft in held:
-                    owner = self._known(sorted(self._keys[draft.id]))
-                    if draft.shopper_id is None and owner is not None:
-                        _give(draft, owner)
-                    draft.is_begun = True
-                    self.carts.put(draft)
-                marks = self._marks_of_shoppers()
-                for draft in held:
-                    self._settle(draft, marks)
-                write_carts(self._work.connection, bucket, held)
-                for draft in held:
-                    self._note_left(draft)
-
     def remember_carts(self) -> None:
         """Tell shoppers of a shop over many buckets which carts became theirs."""
         by_bucket: dict[int, dict[UUID, list[tuple[int, UUID]]]] = defaultdict(lambda: defaultdict(list))
