@@ -1,7 +1,7 @@
 """Every workload, one after the other: `make bench`, or `python -m bench w1 w2` for some of them.
 
 Each is also a command of its own with options (`python -m bench.w1 --help`). Ends with 1 when any of them broke a rule,
-such as a wrong number of unique recipients; a ratio below its floor is printed, and is for the reader to judge.
+such as a wrong number of unique recipients, or stayed below its floor.
 """
 
 from __future__ import annotations

@@ -43,9 +43,12 @@ _SAMPLES = {
 STATEMENTS = [s for s in all_statements().values() if not _NOT_DML.match(s.text)]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def oracle(session_dsn: str) -> Iterator[Connection]:
-    """The product's tables again, hash-partitioned by bucket, in a schema that hides the real ones."""
+    """The product's tables again, hash-partitioned by bucket, in a schema that hides the real ones.
+
+    Its transaction holds locks on them, so it must end with this module: others make partitions.
+    """
     link = connect(session_dsn, autocommit=False)
     link.execute("CREATE SCHEMA oracle")
     for table in sorted(SHARDED):
