@@ -112,11 +112,11 @@ class _Purchase:
         else:
             self._read(last.carts)
         self._read(buyer.visits)
-        recovered = own is not None and self._is_recovered(own)
         ending = [draft for draft in self._carts.values() if draft is own or self._goes_too(draft)]
+        recovered = {draft.id for draft in ending if not draft.is_browse and self._is_recovered(draft)}
         for bucket, drafts in sorted(_by_bucket(ending).items()):
             with self._work.in_bucket(bucket):
-                self._end(bucket, [draft.id for draft in drafts], own, is_recovered=recovered)
+                self._end(bucket, [draft.id for draft in drafts], own, recovered)
         for bucket, ids in sorted(buyer.shoppers_by_bucket().items()):
             with self._work.in_bucket(bucket):
                 held = hold_shoppers(connection, bucket, sorted(ids))
@@ -152,16 +152,18 @@ class _Purchase:
             return True
         return is_of(draft, self._mark, is_named=False) and is_all_bought(draft, self._mark)
 
-    def _end(self, bucket: int, ids: list[UUID], own: CartDraft | None, *, is_recovered: bool) -> None:
-        """Close carts of one bucket under their locks, on the state they have by then."""
+    def _end(self, bucket: int, ids: list[UUID], own: CartDraft | None, recovered: set[UUID]) -> None:
+        """Close carts of one bucket under their locks, on the state they have by then.
+
+        ``recovered``: those that were written about. A link opened on another device begins a second cart there; the
+        one that was left behind has come back all the same.
+        """
         held = lock_carts(self._work.connection, bucket, sorted(ids))
         for draft in held:
             if draft.is_browse:
                 close_visit(draft, self._mark.at, Reason.ORDERED)
-            elif own is not None and draft.id == own.id:
-                close(draft, self._mark, is_recovered=is_recovered)
-            elif self._goes_too(draft):
-                close(draft, self._mark, is_recovered=False)
+            elif (own is not None and draft.id == own.id) or self._goes_too(draft):
+                close(draft, self._mark, is_recovered=draft.id in recovered)
             self._give(draft)
             self._buyer.add_shopper(_owner(draft))
         write_carts(self._work.connection, bucket, held)
@@ -173,13 +175,13 @@ class _Purchase:
             draft.shopper_bucket, draft.shopper_id = primary
             draft.is_changed = True
 
-    def _is_recovered(self, own: CartDraft) -> bool:
+    def _is_recovered(self, draft: CartDraft) -> bool:
         """Whether a send of the cart was handed over, or its link used, before the order."""
         buckets = set(self._buyer.shoppers_by_bucket())
-        if own.shopper_bucket is not None:
-            buckets.add(own.shopper_bucket)
+        if draft.shopper_bucket is not None:
+            buckets.add(draft.shopper_bucket)
         for bucket in sorted(buckets):
-            reached_at = reached_carts(self._work.connection, bucket, [own.id]).get(own.id)
+            reached_at = reached_carts(self._work.connection, bucket, [draft.id]).get(draft.id)
             if reached_at is not None and reached_at <= self._mark.at:
                 return True
         return False

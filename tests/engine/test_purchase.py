@@ -176,6 +176,17 @@ def test_other_carts_are_no_longer_written_about_and_close_when_all_of_it_was_bo
     nothing_waits(journey)
 
 
+def test_a_cart_that_was_written_about_is_recovered_also_when_it_was_bought_on_another_device(journey: Journey) -> None:
+    leave(journey, cart_key="laptop")
+    journey.send_happened("handed_over", journey.clock.now())
+    journey.clock.advance(HOURS)
+    now = journey.clock.now()
+    told(journey, added(item("mug"), at=now, visitor_key="a:phone", cart_key="phone", email="ada@example.com"))
+    journey.clock.advance(HOURS)
+    told(journey, ordered(at=journey.clock.now(), cart_key="phone", visitor_key="a:phone", items=(item("mug"),)))
+    assert journey.read("carts", "cart_key, state") == [("laptop", "recovered"), ("phone", "converted")]
+
+
 def test_an_order_by_address_of_other_things_leaves_the_cart_behind_and_writes_no_more(journey: Journey) -> None:
     leave(journey, cart_key="c-1")
     told(journey, ordered(at=journey.clock.now(), visitor_key=None, email="ada@example.com", items=(item("candle"),)))
