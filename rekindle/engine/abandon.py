@@ -16,6 +16,7 @@ from typing import NamedTuple
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
 from rekindle.engine.enrol import Batch, Found, enrol
+from rekindle.engine.transactions import until_free
 from rekindle.lib.ids import natural_id
 from rekindle.policy.abandonment import Finding, TimedCart, abandonment
 from rekindle.store import abandon as store
@@ -43,6 +44,10 @@ class AbandonResult(NamedTuple):
 
 def abandon(connection: Connection, context: Context, books: Books, bucket: int, limit: int = BATCH) -> AbandonResult:
     """Look at the carts of one bucket whose idle timer has rung, at most ``limit``; commits before it returns."""
+    return until_free(lambda: _look(connection, context, books, bucket, limit))
+
+
+def _look(connection: Connection, context: Context, books: Books, bucket: int, limit: int) -> AbandonResult:
     now = context.clock.now()
     batch = Batch(connection, context, books, bucket, now)
     with connection.transaction():

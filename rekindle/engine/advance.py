@@ -15,6 +15,7 @@ from typing import NamedTuple
 from rekindle.engine.books import Books, RunningVersion
 from rekindle.engine.context import Context
 from rekindle.engine.plan_send import Plan, Wish, plan_sends
+from rekindle.engine.transactions import until_free
 from rekindle.policy.entry import Facts, facts_of
 from rekindle.policy.next_step import Move, ending, next_step
 from rekindle.store import advance as store
@@ -52,6 +53,10 @@ class _Taken(NamedTuple):
 
 def advance(connection: Connection, context: Context, books: Books, bucket: int, limit: int = BATCH) -> int:
     """Take the next step of at most ``limit`` due runs of one bucket; returns how many. Commits before it returns."""
+    return until_free(lambda: _take_steps(connection, context, books, bucket, limit))
+
+
+def _take_steps(connection: Connection, context: Context, books: Books, bucket: int, limit: int) -> int:
     now = context.clock.now()
     with connection.transaction():
         runs = store.claim_due_enrolments(connection, bucket, now, limit)

@@ -110,8 +110,8 @@ class _Batch:
         else:
             overtaken = self._write_buckets(projection, fresh)
             projection.writer.look_again()
-        projection.people.write_news(work)
         if not work.is_one:
+            projection.people.write_news(work)
             projection.remember_carts()
         if projection.writer.left:
             withdraw_for_carts(work, shop, projection.writer.left, context.clock.now())
@@ -121,7 +121,9 @@ class _Batch:
             raise overtaken  # what was written has been followed up; the rest is computed again
         record_consents(work, context, shop, projection, fresh)
         apply_now(work, context, shop, projection, fresh)
-        if not work.is_one:
+        if work.is_one:
+            projection.people.write_news(work)  # locks shoppers: after the carts that an order closes
+        else:
             self._write_remaining(projection, fresh)
 
     def _write_buckets(self, projection: Projection, fresh: Sequence[Placed]) -> Exception | None:
