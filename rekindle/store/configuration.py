@@ -68,6 +68,11 @@ class ProviderAccountRow(NamedTuple):
     position: int
     paused_until: datetime | None
     paused_reason: str
+    weight: int = 100
+    limits: dict[str, Any] | None = None
+    pause_kind: str = ""
+    trip_count: int = 0
+    probe_until: datetime | None = None
 
 
 class FlowRecord(NamedTuple):

@@ -25,6 +25,11 @@ class AccountLine:
     enabled: bool
     paused_until: datetime | None
     paused_reason: str
+    position: int
+    weight: int
+    limits: dict[str, Any] | None
+    pause_kind: str
+    trip_count: int
 
 
 class SealedAccount(NamedTuple):
@@ -60,6 +65,33 @@ def change_account(
     """False when the shop has no such account. ``secret`` None keeps the stored one."""
     values = {"shop_id": shop_id, "id": account_id, "name": name, "options": Jsonb(options), "secret": secret}
     return connection.execute(sql("change_account"), values).fetchone() is not None
+
+
+def set_route(
+    connection: Connection,
+    *,
+    shop_id: int,
+    account_id: int,
+    position: int,
+    weight: int,
+    limits: dict[str, Any] | None,
+    enabled: bool,
+) -> bool:
+    """False when the shop has no such account. ``limits`` as terms.route_limits reads them."""
+    values: dict[str, object] = {"shop_id": shop_id, "id": account_id, "position": position, "weight": weight}
+    values |= {"enabled": enabled, "limits": Jsonb(limits) if limits else None}
+    return connection.execute(sql("set_account_route"), values).fetchone() is not None
+
+
+def hold(connection: Connection, *, shop_id: int, account_id: int, until: datetime, reason: str) -> bool:
+    """Stop an account until a person resumes it. False when the shop has no such account."""
+    values = {"shop_id": shop_id, "id": account_id, "until": until, "reason": reason}
+    return connection.execute(sql("hold_account"), values).fetchone() is not None
+
+
+def resume(connection: Connection, *, shop_id: int, account_id: int) -> bool:
+    """End a pause of any kind. False when the shop has no such account."""
+    return connection.execute(sql("resume_account"), {"shop_id": shop_id, "id": account_id}).fetchone() is not None
 
 
 def sealed_account(connection: Connection, *, shop_id: int, account_id: int) -> SealedAccount | None:

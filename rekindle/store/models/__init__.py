@@ -2,6 +2,8 @@
 
 from rekindle.store.models.carts import CartRow, Event, Order, Product, ProductPair
 from rekindle.store.models.config import (
+    AccountQuota,
+    Alert,
     FlowRow,
     FlowVersion,
     Job,
@@ -24,6 +26,8 @@ from rekindle.store.models.shoppers import (
 )
 
 __all__ = [
+    "AccountQuota",
+    "Alert",
     "Attribution",
     "CartRow",
     "Consent",

@@ -138,11 +138,65 @@ class ProviderAccount(models.Model):
     secret = models.BinaryField(default=b"")
     position = models.IntegerField(default=0)
     enabled = models.BooleanField(default=True)
+    #: share of an account among those of its shop, channel and position; 0 = only when the others cannot
+    weight = models.IntegerField(db_default=100)
+    #: rates, mailbox rates and warm-up as JSON (terms.route_limits); NULL = none
+    limits = models.JSONField(null=True)
     paused_until = models.DateTimeField(null=True)
     paused_reason = models.TextField(blank=True, default="")
+    #: why it pauses (terms.route_limits.PauseKind), empty while it works
+    pause_kind = models.CharField(max_length=12, blank=True, db_default="")
+    #: pauses in a row without a message that was taken in between
+    trip_count = models.SmallIntegerField(db_default=0)
+    #: after a pause one worker tries one message; until then the others leave the account alone
+    probe_until = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "provider_accounts"
+        constraints = [
+            models.CheckConstraint(condition=models.Q(weight__gte=0, weight__lte=1000), name="provider_accounts_weight")
+        ]
+
+
+class AccountQuota(models.Model):
+    """How much of a limit is used: one row per account and scope ("" or a mailbox provider), taken from in batches.
+
+    `next_at` is when the next message may go at the account's rate, `queue_at` the end of what waits for its turn,
+    `day_count` how many messages were granted on `day` (UTC).
+    """
+
+    pk = models.CompositePrimaryKey("account_id", "scope")
+    account_id = models.BigIntegerField()
+    scope = models.CharField(max_length=253)
+    next_at = models.DateTimeField()
+    queue_at = models.DateTimeField()
+    day = models.DateField()
+    day_count = models.IntegerField()
+
+    class Meta:
+        db_table = "account_quotas"
+
+
+class Alert(models.Model):
+    """Something that needs a person. One open row per shop, kind and subject; closed when it is over or seen to."""
+
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=24)
+    subject_id = models.BigIntegerField()
+    text = models.TextField()
+    opened_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    times = models.IntegerField(db_default=1)
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.CharField(max_length=150, blank=True, db_default="")
+
+    class Meta:
+        db_table = "alerts"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["shop", "kind", "subject_id"], condition=models.Q(closed_at=None), name="alerts_open"
+            )
+        ]
 
 
 class Job(models.Model):

@@ -73,7 +73,11 @@ class Send(Sharded):
 
 
 class Outbox(Sharded):
-    """The narrow row that is claimed, updated and deleted; same id as its send. `seed` dies with the row."""
+    """The narrow row that is claimed, updated and deleted; same id as its send. `seed` dies with the row.
+
+    `first_try_at` and `letter_hash` are set when the send first went to an account that answers a repeated key without
+    a second delivery: a repeat must be the same message, and comes only while the provider remembers the key.
+    """
 
     pk = models.CompositePrimaryKey("bucket", "id")
     shopper_id = models.UUIDField()
@@ -86,6 +90,8 @@ class Outbox(Sharded):
     account_id = models.BigIntegerField(null=True)
     uncertain_at = models.DateTimeField(null=True)
     seed = models.BinaryField()
+    first_try_at = models.DateTimeField(null=True)
+    letter_hash = models.BinaryField(null=True)
 
     class Meta:
         db_table = "outbox"

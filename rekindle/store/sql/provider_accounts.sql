@@ -3,7 +3,8 @@
 -- in:    :shop_id bigint, :channel text
 -- out:   AccountLine columns      0..n rows
 -- locks: none      index: the table is small
-SELECT id, kind, name, options, length(secret) > 0 AS has_secret, enabled, paused_until, paused_reason
+SELECT id, kind, name, options, length(secret) > 0 AS has_secret, enabled, paused_until, paused_reason,
+  position, weight, limits, pause_kind, trip_count
 FROM provider_accounts
 WHERE shop_id = %(shop_id)s AND channel = %(channel)s
 ORDER BY position, id;
@@ -27,7 +28,7 @@ RETURNING id;
 -- locks: one provider_accounts row      index: provider_accounts_pkey
 UPDATE provider_accounts
 SET name = %(name)s, options = %(options)s, secret = coalesce(%(secret)s, secret), enabled = true,
-    paused_until = NULL, paused_reason = ''
+    paused_until = NULL, paused_reason = '', pause_kind = '', trip_count = 0, probe_until = NULL
 WHERE id = %(id)s AND shop_id = %(shop_id)s
 RETURNING id;
 
@@ -39,3 +40,33 @@ RETURNING id;
 SELECT kind, options, secret
 FROM provider_accounts
 WHERE id = %(id)s AND shop_id = %(shop_id)s;
+
+-- name: set_account_route
+-- When an account's turn comes: those with the lowest position share by weight, the next stand in for them.
+-- in:    :shop_id bigint, :id bigint, :position int, :weight int, :limits jsonb, :enabled bool
+-- out:   id      0..1 rows
+-- locks: one provider_accounts row      index: provider_accounts_pkey
+UPDATE provider_accounts
+SET position = %(position)s, weight = %(weight)s, limits = %(limits)s::jsonb, enabled = %(enabled)s
+WHERE id = %(id)s AND shop_id = %(shop_id)s
+RETURNING id;
+
+-- name: hold_account
+-- A person stops an account; it stays stopped until a person starts it again.
+-- in:    :shop_id bigint, :id bigint, :until timestamptz, :reason text
+-- out:   id      0..1 rows
+-- locks: one provider_accounts row      index: provider_accounts_pkey
+UPDATE provider_accounts
+SET paused_until = %(until)s, paused_reason = %(reason)s, pause_kind = 'held', probe_until = NULL
+WHERE id = %(id)s AND shop_id = %(shop_id)s
+RETURNING id;
+
+-- name: resume_account
+-- A pause ends, whatever it was for.
+-- in:    :shop_id bigint, :id bigint
+-- out:   id      0..1 rows
+-- locks: one provider_accounts row      index: provider_accounts_pkey
+UPDATE provider_accounts
+SET paused_until = NULL, paused_reason = '', pause_kind = '', trip_count = 0, probe_until = NULL
+WHERE id = %(id)s AND shop_id = %(shop_id)s
+RETURNING id;
