@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -82,6 +82,50 @@ class SmsTrace:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One browser or app that a shopper allowed to show messages. ``id`` is ours.
+
+    A browser has the ``address`` of its push service, its ``public_key`` (65 bytes) and its ``auth`` secret (16 bytes);
+    an app only the registration token as its address.
+    """
+
+    id: str
+    address: str = field(repr=False)
+    public_key: bytes = field(default=b"", repr=False)
+    auth: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PushAction:
+    """A button under a message, and where it leads."""
+
+    title: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """One message for the devices of one shopper, ready; it has one outcome. ``url`` is where a click leads.
+
+    ``topic``: at most 32 letters, digits, dashes or underscores; a message takes the place of an earlier one of its
+    topic, in the queue as on the screen. ``valid_for_s``: a device that was off for longer gets nothing.
+    """
+
+    send_id: str
+    devices: tuple[Device, ...]
+    title: str
+    body: str
+    url: str
+    topic: str
+    valid_for_s: int
+    icon: str = ""
+    image: str = ""
+    actions: tuple[PushAction, ...] = ()
+    locale: str = ""
+    is_urgent: bool = False
+
+
 class Fault(StrEnum):
     """What a refusal is about: it decides whether the address is suppressed."""
 
@@ -108,25 +152,36 @@ class Pause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider took responsibility. ``provider_id`` is its own name for the letter, or empty."""
+    """The provider took responsibility. ``provider_id`` is its own name for the letter, or empty.
+
+    ``gone``: of the devices of a push message, those that are no more, by our id.
+    """
 
     provider_id: str
     detail: str
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Nothing was accepted, and an attempt was made. ``permanent``: a repetition would meet the same answer."""
+    """Nothing was accepted, and an attempt was made. ``permanent``: a repetition would meet the same answer.
+
+    ``gone`` as in `Accepted`; all of its devices when the fault is the recipient.
+    """
 
     permanent: bool
     code: str
     detail: str
     fault: Fault
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NotStarted:
-    """Nothing was accepted and nothing is wrong with the letter: it may be sent again and no attempt is consumed."""
+    """Nothing was accepted and nothing is wrong with the letter: it may be sent again and no attempt is consumed.
+
+    ``retry_after_s`` is for the account, or, when nothing has to pause, for this letter alone.
+    """
 
     code: str
     detail: str
@@ -244,6 +299,50 @@ class SmsProvider(Protocol):
 
     async def lookup(self, trace: SmsTrace) -> bool | None:
         """Was this message accepted? None = cannot be known. A no is only true after the settle time."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is under way, release everything. Safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class PushProvider(Protocol):
+    """One account for messages to devices; the same order and the same promises as `EmailProvider`.
+
+    Browsers have their messages taken in by different services, so `prepare` has to know more than a number: the caller
+    says with `expect` which messages come next, in their order.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this adapter can do; never changes."""
+        ...
+
+    @property
+    def start_width(self) -> int:
+        """How many of the expected messages can be started at this moment."""
+        ...
+
+    @property
+    def trouble(self) -> NotStarted | None:
+        """Why the last `prepare` could not get everything ready; None when it could."""
+        ...
+
+    async def open(self) -> None:
+        """Get ready for the first batch. Raises nothing."""
+        ...
+
+    def expect(self, messages: Sequence[Push]) -> None:
+        """These are the messages that the next `prepare` is for; encrypts them."""
+        ...
+
+    async def prepare(self, width: int) -> int:
+        """Whatever is needed to start the first ``width`` of the expected messages. Returns how many of them can be."""
+        ...
+
+    def start(self, messages: Sequence[Push]) -> list[asyncio.Future[Outcome]]:
+        """As `EmailProvider.start`. A message is accepted when it was for one of its devices at least."""
         ...
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from rekindle.lib.clock import SYSTEM_CLOCK, Clock
 from rekindle.providers.email.brevo import Brevo
@@ -26,9 +26,12 @@ from rekindle.providers.email.sendgrid import SendGrid
 from rekindle.providers.email.sendgrid_feedback import SendGridReceiver
 from rekindle.providers.email.ses import Ses
 from rekindle.providers.email.ses_feedback import SesReceiver
-from rekindle.providers.feedback import Receiver
+from rekindle.providers.feedback import NoReceiver, Receiver
 from rekindle.providers.http_client import HttpClient
 from rekindle.providers.over_http import Dialect, HttpProvider
+from rekindle.providers.push.fcm import Fcm, FcmProvider
+from rekindle.providers.push.vapid import make_private_key
+from rekindle.providers.push.web_push import WebPush, WebPushProvider
 from rekindle.providers.sms.twilio import Twilio
 from rekindle.providers.sms.twilio_feedback import TwilioReceiver
 from rekindle.providers.sms.vonage import Vonage
@@ -37,34 +40,46 @@ from rekindle.terms.send import Channel
 
 Values = Mapping[str, str]
 Certificates = Mapping[str, bytes]
+Provider: TypeAlias = HttpProvider[Any, Any] | WebPushProvider | FcmProvider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One thing to type in. ``default`` is used when it is left empty; without one it must not be."""
+    """One thing to type in. ``default`` is used when it is left empty; without one it must not be.
+
+    ``make``: for a new account that leaves it empty, a value of its own is made and stored.
+    """
 
     name: str
     label: str
     is_secret: bool = False
     default: str | None = None
     hint: str = ""
+    make: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderKind:
-    """One provider. ``dialect`` raises ValueError with a sentence for the person who typed the values in."""
+    """One provider. ``connect`` raises ValueError with a sentence for the person who typed the values in."""
 
     name: str
     title: str
     channel: Channel
     fields: tuple[Field, ...]
-    hook_fields: tuple[Field, ...]
-    dialect: Callable[[Values, Clock], Dialect[Any, Any]]
-    listen: Callable[[Values, Certificates], Receiver]
+    hook_fields: tuple[Field, ...] = ()
+    connect: Callable[[HttpClient, Values, Clock], Provider]
+    listen: Callable[[Values, Certificates], Receiver] = lambda _, __: NoReceiver()
 
-    def provider(self, client: HttpClient, values: Values, *, clock: Clock = SYSTEM_CLOCK) -> HttpProvider[Any, Any]:
+    def provider(self, client: HttpClient, values: Values, *, clock: Clock = SYSTEM_CLOCK) -> Provider:
         """A provider, not opened yet. Raises ValueError."""
-        return HttpProvider(client, self.dialect(self._complete(values, self.fields), clock))
+        return self.connect(client, self._complete(values, self.fields), clock)
+
+    def made(self, values: Values) -> Values:
+        """What is typed in for a new account, with what is made for it: store this."""
+        new = {
+            field.name: field.make() for field in self.fields if field.make and not values.get(field.name, "").strip()
+        }
+        return {**values, **new}
 
     def receiver(self, values: Values, certificates: Certificates | None = None) -> Receiver:
         """What reads this account's reports. ``certificates``: for SES, PEM by URL. Raises ValueError."""
@@ -92,6 +107,11 @@ def _hook(label: str, hint: str = "") -> tuple[Field, ...]:
     return (Field(name="hook_keys", label=label, is_secret=True, default="", hint=hint),)
 
 
+def _by(dialect: Callable[[Values, Clock], Dialect[Any, Any]]) -> Callable[[HttpClient, Values, Clock], Provider]:
+    """For providers that are a translation and nothing else."""
+    return lambda client, values, clock: HttpProvider(client, dialect(values, clock))
+
+
 def _keys(values: Values) -> list[str]:
     return values["hook_keys"].split()
 
@@ -107,7 +127,7 @@ KINDS: Final[Mapping[str, ProviderKind]] = {
             channel=Channel.EMAIL,
             fields=(_key(), _url("https://api.sendgrid.com", "EU subusers: https://api.eu.sendgrid.com")),
             hook_fields=_hook("verification key"),
-            dialect=lambda v, _: SendGrid(**v),
+            connect=_by(lambda v, _: SendGrid(**v)),
             listen=lambda v, _: SendGridReceiver(_keys(v)),
         ),
         ProviderKind(
@@ -120,7 +140,7 @@ KINDS: Final[Mapping[str, ProviderKind]] = {
                 _url("https://mandrillapp.com"),
             ),
             hook_fields=_hook("webhook key", "known only after the webhook was made"),
-            dialect=lambda v, _: Mandrill(**v),
+            connect=_by(lambda v, _: Mandrill(**v)),
             listen=lambda v, _: MandrillReceiver(_keys(v)),
         ),
         ProviderKind(
@@ -135,7 +155,7 @@ KINDS: Final[Mapping[str, ProviderKind]] = {
                 _url("", "only for a private or FIPS endpoint"),
             ),
             hook_fields=_hook("SNS topic ARNs", "only these topics may speak"),
-            dialect=lambda v, clock: Ses(**v, clock=clock),
+            connect=_by(lambda v, clock: Ses(**v, clock=clock)),
             listen=lambda v, certificates: SesReceiver(_keys(v), certificates),
         ),
         ProviderKind(
@@ -144,7 +164,7 @@ KINDS: Final[Mapping[str, ProviderKind]] = {
             channel=Channel.EMAIL,
             fields=(_key(), _url("https://api.resend.com")),
             hook_fields=_hook("signing secret", "whsec_…"),
-            dialect=lambda v, _: Resend(**v),
+            connect=_by(lambda v, _: Resend(**v)),
             listen=lambda v, _: ResendReceiver(_keys(v)),
         ),
         ProviderKind(
@@ -157,7 +177,7 @@ KINDS: Final[Mapping[str, ProviderKind]] = {
                 _url("https://api.postmarkapp.com"),
             ),
             hook_fields=_hook("hook credentials", _SHARED),
-            dialect=lambda v, _: Postmark(**v),
+            connect=_by(lambda v, _: Postmark(**v)),
             listen=lambda v, _: PostmarkReceiver(_keys(v)),
         ),
         ProviderKind(
@@ -170,7 +190,7 @@ KINDS: Final[Mapping[str, ProviderKind]] = {
                 _url("https://api.mailgun.net", "EU domains: https://api.eu.mailgun.net"),
             ),
             hook_fields=_hook("HTTP webhook signing key"),
-            dialect=lambda v, _: Mailgun(**v),
+            connect=_by(lambda v, _: Mailgun(**v)),
             listen=lambda v, _: MailgunReceiver(_keys(v)),
         ),
         ProviderKind(
@@ -179,7 +199,7 @@ KINDS: Final[Mapping[str, ProviderKind]] = {
             channel=Channel.EMAIL,
             fields=(_key(), _url("https://api.brevo.com")),
             hook_fields=_hook("hook credentials", _SHARED),
-            dialect=lambda v, _: Brevo(**v),
+            connect=_by(lambda v, _: Brevo(**v)),
             listen=lambda v, _: BrevoReceiver(_keys(v)),
         ),
         ProviderKind(
@@ -194,7 +214,7 @@ KINDS: Final[Mapping[str, ProviderKind]] = {
                 _url("https://api.twilio.com"),
             ),
             hook_fields=_hook("auth token", "signs reports even when an API key is used for sending"),
-            dialect=lambda v, _: Twilio(**v),
+            connect=_by(lambda v, _: Twilio(**v)),
             listen=lambda v, _: TwilioReceiver(_keys(v)),
         ),
         ProviderKind(
@@ -207,8 +227,36 @@ KINDS: Final[Mapping[str, ProviderKind]] = {
                 _url("https://api.nexmo.com", "regions: https://api-eu.vonage.com, https://api-us.vonage.com"),
             ),
             hook_fields=_hook("signature secret"),
-            dialect=lambda v, clock: Vonage(**v, clock=clock),
+            connect=_by(lambda v, clock: Vonage(**v, clock=clock)),
             listen=lambda v, _: VonageReceiver(_keys(v)),
+        ),
+        ProviderKind(
+            name="web_push",
+            title="Web push",
+            channel=Channel.PUSH,
+            fields=(
+                Field(name="subject", label="contact", hint="for push services: mailto:somebody@shop.example"),
+                Field(
+                    name="vapid_private_key",
+                    label="VAPID private key",
+                    is_secret=True,
+                    hint="empty: a new one; subscriptions only work with the key they were made with",
+                    make=make_private_key,
+                ),
+            ),
+            connect=lambda client, v, clock: WebPushProvider(
+                client, WebPush(private_key=v["vapid_private_key"], subject=v["subject"], clock=clock)
+            ),
+        ),
+        ProviderKind(
+            name="fcm",
+            title="Firebase Cloud Messaging",
+            channel=Channel.PUSH,
+            fields=(
+                _key("key_file", "service account key (JSON)"),
+                _url("https://fcm.googleapis.com"),
+            ),
+            connect=lambda client, v, clock: FcmProvider(client, Fcm(**v, clock=clock)),
         ),
     )
 }

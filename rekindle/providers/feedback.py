@@ -124,6 +124,13 @@ class Receiver(Protocol):
         ...
 
 
+class NoReceiver:
+    """For providers that report nothing: whoever says that he is one is not."""
+
+    def receive(self, post: Post) -> Received:
+        raise ForgedError("this provider sends no reports")
+
+
 def cut(words: str, limit: int = MAX_DETAIL) -> str:
     """On one line and not longer than that.
 

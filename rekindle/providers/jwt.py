@@ -1,6 +1,7 @@
-"""How are compact JSON Web Tokens made and checked? Only the two algorithms that our providers use.
+"""How are compact JSON Web Tokens made and checked? Only the algorithms that our providers use.
 
-RS256 to sign in (RFC 7515, 7518 3.3), HS256 to check reports (3.2). The algorithm is ours to say, never the token's.
+RS256 to sign in (RFC 7515, 7518 3.3), ES256 for push services (3.4), HS256 to check reports (3.2). The algorithm is
+ours to say, never the token's.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from functools import lru_cache
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -29,6 +32,13 @@ def rs256(claims: Mapping[str, object], private_key_pem: str, *, key_id: str = "
         header["kid"] = key_id
     signed = f"{_pack(msgspec.json.encode(header))}.{_pack(msgspec.json.encode(dict(claims)))}"
     return f"{signed}.{_pack(rsa_key(private_key_pem).sign(signed.encode(), PKCS1v15(), SHA256()))}"
+
+
+def es256(claims: Mapping[str, object], key: EllipticCurvePrivateKey) -> str:
+    """A signed token. ``key`` must be on P-256; the signature is R and S, 32 bytes each (RFC 7518 3.4)."""
+    signed = f"{_pack(msgspec.json.encode({'typ': 'JWT', 'alg': 'ES256'}))}.{_pack(msgspec.json.encode(dict(claims)))}"
+    r, s = decode_dss_signature(key.sign(signed.encode(), ECDSA(SHA256())))
+    return f"{signed}.{_pack(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
 
 
 def hs256_claims(token: str, secret: bytes) -> Mapping[str, object] | None:

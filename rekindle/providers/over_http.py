@@ -67,6 +67,10 @@ class Dialect(ABC, Generic[M, T]):
         """Does the answer to `check_request` say that the credentials are good?"""
         return 200 <= answer.status < 300
 
+    async def sign_in(self, client: HttpClient) -> NotStarted | None:
+        """Fetch what requests need before they can be made, such as a token. None: they can be made; else why not."""
+        return None
+
     def lookup_request(self, trace: T) -> Request | None:
         """The question whether a message was accepted; None where the provider cannot be asked."""
         return None
@@ -88,6 +92,7 @@ class HttpProvider(Generic[M, T]):
         self._dialect = dialect
         self._line = client.line(dialect.base_url)
         self._under_way: set[asyncio.Future[Outcome]] = set()
+        self._signed_out: NotStarted | None = None
         self._closed = False
 
     @property
@@ -101,14 +106,17 @@ class HttpProvider(Generic[M, T]):
     @property
     def trouble(self) -> NotStarted | None:
         trouble = self._line.trouble
-        return None if trouble is None else not_written(trouble)
+        return self._signed_out if trouble is None else not_written(trouble)
 
     async def open(self) -> None:
         self._closed = False
         await self.prepare(1)
 
     async def prepare(self, width: int) -> int:
-        return 0 if self._closed else await self._line.prepare(width)
+        if self._closed:
+            return 0
+        self._signed_out = await self._dialect.sign_in(self._client)
+        return 0 if self._signed_out is not None else await self._line.prepare(width)
 
     def start(self, messages: Sequence[M]) -> list[asyncio.Future[Outcome]]:
         return [self._start(message) for message in messages]
@@ -128,6 +136,9 @@ class HttpProvider(Generic[M, T]):
 
     async def check(self) -> NotStarted | None:
         """Are the credentials good? None = yes; nothing is sent."""
+        signed_out = await self._dialect.sign_in(self._client)
+        if signed_out is not None:
+            return signed_out
         exchange = await self._ask(self._dialect.check_request())
         if isinstance(exchange, NotWritten):
             return not_written(exchange)

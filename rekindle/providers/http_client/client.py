@@ -11,6 +11,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -62,7 +63,7 @@ class HttpClient:
     def line(self, base_url: str) -> Line:
         """A way to one origin, for one account. Raises EgressError for a URL that may never be called."""
         origin, _ = self.settings.rules.split(base_url)
-        return Line(self._pool(origin))
+        return Line(self._pool(origin), self._forget_unused)
 
     async def exchange(self, url: str, method: str = "GET", **parts: object) -> Exchange:
         """One request, with whatever waiting it needs: look-ups, tests of credentials, certificates.
@@ -70,15 +71,23 @@ class HttpClient:
         ``parts`` are ``headers`` and ``body`` of `Request`. Raises EgressError.
         """
         origin, target = self.settings.rules.split(url)
-        line = Line(self._pool(origin))
-        if not await line.prepare(1):
-            return line.trouble or _NOT_READY
-        return await line.start(Request(method, target, **parts))  # type: ignore[arg-type]
+        line = Line(self._pool(origin), self._forget_unused)
+        try:
+            if not await line.prepare(1):
+                return line.trouble or _NOT_READY
+            return await line.start(Request(method, target, **parts))  # type: ignore[arg-type]
+        finally:
+            line.release()
 
     async def close(self) -> None:
         """Requests under way get the time of their own limits; then every connection is closed. Safe to call twice."""
         for pool in self._pools.values():
             await pool.close()
+
+    def _forget_unused(self) -> None:
+        """Whoever names origins at will must not fill the memory with them."""
+        for origin in [origin for origin, pool in self._pools.items() if pool.is_unused]:
+            del self._pools[origin]
 
     def _pool(self, origin: Origin) -> _Pool:
         pool = self._pools.get(origin)
@@ -92,8 +101,10 @@ class HttpClient:
 class Line:
     """One account's share of a pool: what it set aside nobody else starts on."""
 
-    def __init__(self, pool: _Pool) -> None:
+    def __init__(self, pool: _Pool, released: Callable[[], None] | None = None) -> None:
         self._pool = pool
+        self._released = released
+        pool.welcome(self)
         self._held = 0
         self._held_until = 0.0
 
@@ -135,6 +146,8 @@ class Line:
         """Give back what was set aside."""
         self._held = 0
         self._pool.forget(self)
+        if self._released is not None:
+            self._released()
 
 
 class _Pool:
@@ -156,12 +169,15 @@ class _Pool:
     def now(self) -> float:
         return asyncio.get_running_loop().time()
 
+    @property
+    def is_unused(self) -> bool:
+        return not (self._lines or self._idle or self._busy or self._opening.locked())
+
     def ready(self) -> int:
         return sum(1 for one in self._idle if self._is_fresh(one))
 
     async def prepare(self, line: Line, width: int) -> int:
         """Connections free for this line after connecting what is missing. One caller at a time."""
-        self._lines.add(line)
         async with self._opening:
             free = self._free(line)
             missing = min(width - free, self._settings.connections - len(self._idle) - len(self._busy))
@@ -182,6 +198,9 @@ class _Pool:
                 return True
             connection.close()
         return False
+
+    def welcome(self, line: Line) -> None:
+        self._lines.add(line)
 
     def forget(self, line: Line) -> None:
         self._lines.discard(line)

@@ -66,9 +66,13 @@ _PORTS: Final = {"https": 443, "http": 80}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EgressRules:
-    """``allow_loopback``: this machine may be called too, also without TLS. For tests and mocks."""
+    """``allow_loopback``: this machine may be called too, also without TLS. For tests and mocks.
+
+    ``push_hosts``: push services besides the known ones, as `lib.push_endpoint` takes them.
+    """
 
     allow_loopback: bool = False
+    push_hosts: tuple[str, ...] = ()
 
     def split(self, url: str) -> tuple[Origin, str]:
         """A URL as origin and request target. Raises EgressError.
