@@ -251,16 +251,24 @@ def _wait_for(log: Path, count: int, limit_s: float = 300.0) -> None:
 
 
 def _check_rows(link: Connection, people: list[Person]) -> None:
-    """Every send ended once: handed over, or skipped for the right reason; every one has its decision."""
-    reasons = {"opted_out": "OPTED_OUT", "suppressed": "SUPPRESSED", "held_out": "HELD_OUT", "capped": "CAP_24H"}
+    """Every send ended once: handed over, or skipped for the right reason; every one has its decision. Those that were
+    put off by a cap still wait."""
+    reasons = {"opted_out": "OPTED_OUT", "suppressed": "SUPPRESSED", "held_out": "HELD_OUT"}
     expected = sorted(
-        (p.send_id, "skipped" if kind_of(n) else "handed_over", reasons.get(kind_of(n))) for n, p in enumerate(people)
+        (p.send_id, "skipped" if kind_of(n) else "handed_over", reasons.get(kind_of(n)))
+        for n, p in enumerate(people)
+        if kind_of(n) != "capped"
     )
     rows = link.execute(
         "SELECT send_id, kind, reason FROM send_events WHERE send_id = ANY(%s)", [[p.send_id for p in people]]
     )
     if sorted(rows.fetchall()) != expected:
         raise BrokenRunError("product: the events are not those of the shoppers that were seeded")
+    waiting = link.execute("SELECT send_id FROM decisions WHERE outcome = 'defer' AND reason = 'CAP_24H'").fetchall()
+    left = link.execute("SELECT id FROM outbox WHERE state = 'scheduled'").fetchall()
+    capped = sorted((p.send_id,) for n, p in enumerate(people) if kind_of(n) == "capped")
+    if sorted(waiting) != capped or sorted(left) != capped:
+        raise BrokenRunError("product: other sends wait than those that a cap puts off")
     decided = link.execute("SELECT count(DISTINCT send_id), count(*) FROM decisions").fetchone()
     if decided != (len(people), len(people)):
         raise BrokenRunError(f"product: decisions {decided} of {len(people)}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from rekindle.engine.batch import PACE, Batch, Going, Pace, Tally
@@ -119,8 +119,7 @@ class Deliverer:
         self._turn(bucket, claimed)
         batch.tally.claimed = len(claimed)
         if claimed:
-            first = await self._one_each(link, batch, claimed)
-            await self.hand_over.all(batch, await self._decide(link, batch, first))
+            await self.hand_over.all(batch, await self._decide(link, batch, claimed))
         return batch.tally
 
     def _turn(self, bucket: int, claimed: Sequence[Claimed]) -> None:
@@ -128,18 +127,18 @@ class Deliverer:
         shops = {row.shop_id for row in claimed}
         self._after[bucket] = max(shops) if len(claimed) >= self.pace.limit and len(shops) == len(claimed) else 0
 
-    async def _one_each(self, link: AsyncConnection, batch: Batch, claimed: Sequence[Claimed]) -> list[Claimed]:
-        """The first send of each shopper; the others go back and are decided after it."""
-        first: dict[UUID, Claimed] = {}
-        others: list[Claimed] = []
-        for row in sorted(claimed, key=lambda row: (row.send_at, row.id)):
-            if row.shopper_id in first:
-                others.append(row)
+    async def _one_each(self, link: AsyncConnection, batch: Batch, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """The first send of each shopper, by the times of the flows; the others go back and are decided after it."""
+        first: dict[UUID, Candidate] = {}
+        others: list[Candidate] = []
+        for one in sorted(candidates, key=_planned):
+            if one.held.shopper_id in first:
+                others.append(one)
             else:
-                first[row.shopper_id] = row
+                first[one.held.shopper_id] = one
         if others:
             at = batch.facts_at + NEXT_OF_SHOPPER
-            rows = [Later.of(row, at) for row in others]
+            rows = [Later.of(one.held, at) for one in others]
             batch.tally.again += len(await outbox.hand_back(link, batch.bucket, rows, batch.claimed_until))
         return list(first.values())
 
@@ -149,7 +148,8 @@ class Deliverer:
         if any(row.shop_id not in self.books.shops for row in claimed):
             self.books.refresh(self.control)  # a shop made seconds ago
         batch.facts_at = self.context.clock.now()
-        candidates = await read_candidates(link, batch.bucket, claimed, self.books.shops, batch.facts_at)
+        found = await read_candidates(link, batch.bucket, claimed, self.books.shops, batch.facts_at)
+        candidates = await self._one_each(link, batch, found)
         self.composer.learn(self.control, self.books, (c.row.template_version_id for c in candidates if c.row))
         common = _Common(self.routes, self.composer, batch)
         judged = [self._judge(candidate, common) for candidate in candidates]
@@ -194,3 +194,8 @@ class Deliverer:
                 batch.tally.skipped += len(skipped)
             if later:
                 batch.tally.again += len(await outbox.hand_back(link, bucket, later, batch.claimed_until))
+
+
+def _planned(one: Candidate) -> tuple[datetime, datetime, UUID]:
+    held = one.held
+    return (one.row.planned_at if one.row else held.send_at), held.send_at, held.id

@@ -14,7 +14,7 @@ from uuid import UUID
 from rekindle.lib.ids import floor_id
 from rekindle.store import outbox
 from rekindle.store.async_connection import AsyncConnection
-from rekindle.store.outbox import CartRow, Claimed, SendRow
+from rekindle.store.outbox import CartRow, Claimed, HistoryRow, SendRow
 from rekindle.terms.cart import CartState
 from rekindle.terms.consent import ConsentKind, ConsentState
 from rekindle.terms.limits import SendLimits, parse_limits
@@ -59,7 +59,7 @@ async def read_candidates(
         carts = {cart.id: cart for cart in await outbox.read_carts(link, buckets, [row.cart_id for row in away])}
     history: dict[UUID, list[PriorSend]] = defaultdict(list)
     for one in earlier:
-        history[one.shopper_id].append(PriorSend(channel=Channel(one.channel), cart_id=one.cart_id, at=one.at))
+        history[one.shopper_id].append(_prior(one))
     return [
         Candidate(
             held,
@@ -81,6 +81,8 @@ def facts_of(
         now=now,
         channel=Channel(held.channel),
         cart_id=row.cart_id if row else _NO_CART,
+        enrolment_id=held.enrolment_id,
+        planned_at=row.planned_at if row else held.send_at,
         limits=limits_of(shop),
         max_cart_age_days=shop.max_cart_age_days if shop else 0,
         cart=_cart(candidate.cart),
@@ -91,6 +93,16 @@ def facts_of(
         history=candidate.history,
         missing=missing,
         route=route,
+    )
+
+
+def _prior(row: HistoryRow) -> PriorSend:
+    return PriorSend(
+        channel=Channel(row.channel),
+        cart_id=row.cart_id,
+        enrolment_id=row.enrolment_id,
+        planned_at=row.planned_at,
+        at=row.at,
     )
 
 

@@ -1,12 +1,17 @@
-"""Has this shopper had enough messages? Caps per cart, per 24 hours, per 7 days, and the gap between channels."""
+"""Has this shopper had enough messages? Caps per cart, per 24 hours, per 7 days, and the gap between channels.
+
+The cap per cart is absolute: it ends a message. The others roll on, so a message that meets them waits until the
+earliest of the counted ones is old enough; when that is follows from the times at which they went out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
-from rekindle.terms.decision import Verdict, defer, deny
+from rekindle.terms.decision import Verdict, deny
 from rekindle.terms.limits import ChannelCaps, SendLimits
 from rekindle.terms.reasons import Reason
 from rekindle.terms.send import Channel
@@ -16,36 +21,74 @@ DAY = timedelta(hours=24)
 WEEK = timedelta(days=7)
 
 
-def frequency_cap(
-    history: Sequence[PriorSend], channel: Channel, cart_id: UUID, now: datetime, limits: SendLimits
-) -> Verdict | None:
-    """The first limit that one more message would break, or None.
+class Wait(NamedTuple):
+    """A limit that one more message would break now. ``until``: from when on it would not; None: never."""
 
-    Windows are rolling and half-open: a message exactly 24 hours old no longer counts. One in the future (a clock
-    was wrong) counts as sent now.
-    """
-    of_cart = [prior for prior in history if prior.cart_id == cart_id]
-    if full := _full(of_cart, channel, limits.per_cart):
-        return deny(Reason.CART_CAP, **full)
-    for window, caps, reason in ((DAY, limits.per_24h, Reason.CAP_24H), (WEEK, limits.per_7d, Reason.CAP_7D)):
-        recent = [prior for prior in history if now - prior.at < window]
-        if full := _full(recent, channel, caps):
-            return deny(reason, **full)
-    return _channel_gap(history, channel, now, timedelta(seconds=limits.channel_gap_s))
+    reason: Reason
+    until: datetime | None
+    evidence: Mapping[str, object]
 
 
-def _full(sent: Sequence[PriorSend], channel: Channel, caps: ChannelCaps) -> dict[str, object]:
-    """Evidence when a cap is reached, else nothing."""
-    on_channel = sum(1 for prior in sent if prior.channel is channel)
-    if on_channel >= caps.of(channel):
-        return {"channel": channel.value, "count": on_channel, "cap": caps.of(channel)}
+class _Rolling(NamedTuple):
+    """A cap over the last ``window``."""
+
+    reason: Reason
+    window: timedelta
+    caps: ChannelCaps
+
+
+def cart_cap(history: Sequence[PriorSend], channel: Channel, cart_id: UUID, limits: SendLimits) -> Verdict | None:
+    """A refusal when this cart has had its number of messages; that never changes again."""
+    sent = [prior for prior in history if prior.cart_id == cart_id]
+    on_channel, caps = [prior for prior in sent if prior.channel is channel], limits.per_cart
+    if len(on_channel) >= caps.of(channel):
+        return deny(Reason.CART_CAP, channel=channel.value, count=len(on_channel), cap=caps.of(channel))
     if len(sent) >= caps.all:
-        return {"channel": "all", "count": len(sent), "cap": caps.all}
-    return {}
+        return deny(Reason.CART_CAP, channel="all", count=len(sent), cap=caps.all)
+    return None
 
 
-def _channel_gap(history: Sequence[PriorSend], channel: Channel, now: datetime, gap: timedelta) -> Verdict | None:
+def rolling_caps(history: Sequence[PriorSend], channel: Channel, now: datetime, limits: SendLimits) -> list[Wait]:
+    """The limits that one more message would break now, in the order of the gates; empty when it breaks none.
+
+    Windows are rolling and half-open: a message exactly 24 hours old no longer counts. One in the future (a clock was
+    wrong) counts as sent now. From the latest ``until`` on nothing is in the way any more, unless more is sent before.
+    """
+    day, week = _Rolling(Reason.CAP_24H, DAY, limits.per_24h), _Rolling(Reason.CAP_7D, WEEK, limits.per_7d)
+    waits = [_full_window(history, channel, now, rolling) for rolling in (day, week)]
+    waits.append(_channel_gap(history, channel, now, timedelta(seconds=limits.channel_gap_s)))
+    return [wait for wait in waits if wait is not None]
+
+
+def _full_window(history: Sequence[PriorSend], channel: Channel, now: datetime, rolling: _Rolling) -> Wait | None:
+    caps = rolling.caps
+    recent = [prior for prior in history if now - prior.at < rolling.window]
+    of_channel = [prior.at for prior in recent if prior.channel is channel]
+    of_all = [prior.at for prior in recent]
+    full = [
+        (name, sent, cap)
+        for name, sent, cap in ((channel.value, of_channel, caps.of(channel)), ("all", of_all, caps.all))
+        if len(sent) >= cap
+    ]
+    if not full:
+        return None
+    openings = [_opening(sent, cap, now, rolling.window) for _, sent, cap in full]
+    until = None if None in openings else max(opening for opening in openings if opening is not None)
+    name, sent, cap = full[0]
+    return Wait(rolling.reason, until, {"channel": name, "count": len(sent), "cap": cap})
+
+
+def _opening(sent: Sequence[datetime], cap: int, now: datetime, window: timedelta) -> datetime | None:
+    """When so many of these are old enough that one more fits; None for a cap of nothing at all."""
+    if cap == 0:
+        return None
+    counted = sorted(min(at, now) for at in sent)
+    return counted[len(counted) - cap] + window
+
+
+def _channel_gap(history: Sequence[PriorSend], channel: Channel, now: datetime, gap: timedelta) -> Wait | None:
     others = [min(prior.at, now) for prior in history if prior.channel is not channel]
     if others and now - max(others) < gap:
-        return defer(Reason.CHANNEL_GAP, max(others) + gap, last_at=max(others).isoformat(), gap_s=gap.total_seconds())
+        evidence = {"last_at": max(others).isoformat(), "gap_s": gap.total_seconds()}
+        return Wait(Reason.CHANNEL_GAP, max(others) + gap, evidence)
     return None

@@ -2,26 +2,30 @@
 
 The only place where that is decided. ``engine/deliver.py`` asks once for each claimed send, with facts read after the
 claim; nothing else may skip a send for these reasons. Checks run from the most final to the most passing, so that the
-stored reason is the one that waiting cannot cure. Unknown is a no, and so is a failure to decide.
+stored reason is the one that waiting cannot cure. What only has to wait (a cap that opens again, a night) is put off
+to the instant at which nothing is in its way any more, unless the message would be too old by then. Unknown is a no,
+and so is a failure to decide.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from rekindle.lib.clock import require_aware
 from rekindle.policy.basis import basis
-from rekindle.policy.frequency_cap import frequency_cap
+from rekindle.policy.frequency_cap import Wait, cart_cap, rolling_caps
 from rekindle.policy.quiet_hours import quiet_hours, windows_of
 from rekindle.terms.cart import CartState
 from rekindle.terms.consent import ConsentKind
 from rekindle.terms.decision import Verdict, allow, defer, deny
 from rekindle.terms.reasons import Reason
-from rekindle.terms.send import Arm, EnrolmentState
-from rekindle.terms.send_facts import CartFacts, ContactFacts, EnrolmentFacts, SendFacts, ShopperFacts
+from rekindle.terms.send import Arm, Channel, EnrolmentState
+from rekindle.terms.send_facts import CartFacts, ContactFacts, EnrolmentFacts, PriorSend, SendFacts, ShopperFacts
 
 #: Without a route or an end of the pause, how long to wait before asking again.
 ASK_AGAIN = timedelta(minutes=15)
+#: A text message about a cart goes out within 48 hours or not at all: the rule of the US carriers, kept everywhere.
+SMS_MAX_AGE = timedelta(hours=48)
 _BOUGHT = frozenset({CartState.RECOVERED, CartState.CONVERTED})
 
 
@@ -42,9 +46,11 @@ def _decide(facts: SendFacts) -> Verdict:
         _final(facts, cart, enrolment, shopper)
         or _lawful(facts, shopper, contact)
         or _worth_it(facts, enrolment)
-        or frequency_cap(facts.history, facts.channel, facts.cart_id, facts.now, facts.limits)
-        or _timely(facts, enrolment, shopper)
-        or _possible_now(facts, shopper)
+        or cart_cap(facts.history, facts.channel, facts.cart_id, facts.limits)
+        or _too_late(facts, enrolment, shopper)
+        or _overtaken(facts, facts.history)
+        or _not_yet(facts, enrolment, shopper, facts.history)
+        or _no_way_out(facts)
         or allow(basis=basis(contact.consent, facts.channel))
     )
 
@@ -86,29 +92,69 @@ def _worth_it(facts: SendFacts, enrolment: EnrolmentFacts) -> Verdict | None:
     return None
 
 
-def _timely(facts: SendFacts, enrolment: EnrolmentFacts, shopper: ShopperFacts) -> Verdict | None:
-    now, limits = facts.now, facts.limits
-    cool_off = timedelta(seconds=limits.purchase_cool_off_s)
+def _too_late(facts: SendFacts, enrolment: EnrolmentFacts, shopper: ShopperFacts) -> Verdict | None:
+    now = facts.now
+    cool_off = timedelta(seconds=facts.limits.purchase_cool_off_s)
     if shopper.last_order_at is not None and now - shopper.last_order_at < cool_off:
         return deny(Reason.PURCHASE_COOL_OFF, ordered_at=shopper.last_order_at.isoformat())
     age = now - enrolment.abandoned_at
     if age < timedelta(0):
         return deny(Reason.CLOCK_BACKWARDS, abandoned_at=enrolment.abandoned_at.isoformat())
-    if age < timedelta(seconds=limits.min_cart_age_s):
-        ready_at = enrolment.abandoned_at + timedelta(seconds=limits.min_cart_age_s)
-        return defer(Reason.TOO_SOON, ready_at, age_s=age.total_seconds(), minimum_s=limits.min_cart_age_s)
-    if age > timedelta(days=facts.max_cart_age_days):
+    if _is_stale(facts, enrolment, now):
         return deny(Reason.STALE, age_s=age.total_seconds(), max_days=facts.max_cart_age_days)
     return None
 
 
-def _possible_now(facts: SendFacts, shopper: ShopperFacts) -> Verdict | None:
-    quiet = quiet_hours(windows_of(facts.channel), shopper.zones, facts.now)
+def _is_stale(facts: SendFacts, enrolment: EnrolmentFacts, at: datetime) -> bool:
+    age = at - enrolment.abandoned_at
+    return age > timedelta(days=facts.max_cart_age_days) or (facts.channel is Channel.SMS and age >= SMS_MAX_AGE)
+
+
+def _overtaken(facts: SendFacts, history: tuple[PriorSend, ...]) -> Verdict | None:
+    """Another message of the same run went out since this one was due: both had waited for the same thing.
+
+    The shopper has just been written to; two reminders one right after the other are what catching up must not do.
+    """
+    for prior in history:
+        same_run = prior.enrolment_id == facts.enrolment_id and prior.channel is facts.channel
+        if same_run and prior.planned_at != facts.planned_at and min(prior.at, facts.now) >= facts.planned_at:
+            return deny(Reason.CATCH_UP, planned_at=facts.planned_at.isoformat(), other_at=prior.at.isoformat())
+    return None
+
+
+def _not_yet(
+    facts: SendFacts, enrolment: EnrolmentFacts, shopper: ShopperFacts, history: tuple[PriorSend, ...]
+) -> Verdict | None:
+    """Everything that waiting cures, at once: put off to the instant from which on none of it is in the way."""
+    waits = rolling_caps(history, facts.channel, facts.now, facts.limits) + _too_soon(facts, enrolment)
+    never = next((wait for wait in waits if wait.until is None), None)
+    if never is not None:
+        return deny(never.reason, **never.evidence)
+    ready_at = max([facts.now, *(wait.until for wait in waits if wait.until is not None)])
+    quiet = quiet_hours(windows_of(facts.channel), shopper.zones, ready_at)
     if quiet is not None:
-        zones = list(shopper.zones)
+        evidence = {"why": quiet.why, "zones": list(shopper.zones)}
         if quiet.until is None:
-            return deny(Reason.QUIET_HOURS, why=quiet.why, zones=zones)
-        return defer(Reason.QUIET_HOURS, quiet.until, why=quiet.why, zones=zones)
+            return deny(Reason.QUIET_HOURS, **evidence)
+        waits.append(Wait(Reason.QUIET_HOURS, quiet.until, evidence))
+        ready_at = quiet.until
+    if not waits:
+        return None
+    also = {"also": [wait.reason.value for wait in waits[1:]]} if waits[1:] else {}
+    if _is_stale(facts, enrolment, ready_at):
+        return deny(waits[0].reason, **waits[0].evidence, **also, possible_at=ready_at.isoformat())
+    return defer(waits[0].reason, ready_at, **waits[0].evidence, **also)
+
+
+def _too_soon(facts: SendFacts, enrolment: EnrolmentFacts) -> list[Wait]:
+    age, minimum_s = facts.now - enrolment.abandoned_at, facts.limits.min_cart_age_s
+    if age >= timedelta(seconds=minimum_s):
+        return []
+    ready_at = enrolment.abandoned_at + timedelta(seconds=minimum_s)
+    return [Wait(Reason.TOO_SOON, ready_at, {"age_s": age.total_seconds(), "minimum_s": minimum_s})]
+
+
+def _no_way_out(facts: SendFacts) -> Verdict | None:
     route = facts.route
     if route is None or not route.exists:
         return defer(Reason.PAUSED, facts.now + ASK_AGAIN, why=route.why if route else "unknown")

@@ -44,6 +44,7 @@ class SendRow(NamedTuple):
     cart_id: UUID
     template_version_id: int
     context: dict[str, Any]
+    planned_at: datetime
     enrolment_state: str | None
     arm: str | None
     exit_reason: str | None
@@ -85,6 +86,8 @@ class HistoryRow(NamedTuple):
     shopper_id: UUID
     channel: str
     cart_id: UUID
+    enrolment_id: UUID
+    planned_at: datetime
     at: datetime
 
 

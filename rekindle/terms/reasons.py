@@ -46,7 +46,7 @@ class Reason(StrEnum):
     LOST = "LOST", "The cart was given up after the shop's number of days."
     FLOW_STOPPED = "FLOW_STOPPED", "The flow was switched off."
     EXIT_STEP = "EXIT_STEP", "The flow's own exit step was reached."
-    CATCH_UP = "CATCH_UP", "Due during an outage together with an older step; only the oldest is sent."
+    CATCH_UP = "CATCH_UP", "Due together with another message of its flow, after a wait or an outage; only one is sent."
 
     # --- may_send, most final first
     EVALUATION_FAILED = "EVALUATION_FAILED", "The decision could not be made; unknown means no."

@@ -51,10 +51,15 @@ class ContactFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PriorSend(msgspec.Struct, frozen=True, kw_only=True):
-    """One earlier message to the same shopper: taken by a provider, or perhaps taken (sending, uncertain)."""
+    """One earlier message to the same shopper: taken by a provider, or perhaps taken (sending, uncertain).
+
+    ``at``: when it went out; ``planned_at``: when it was due by the times of its flow.
+    """
 
     channel: Channel
     cart_id: UUID
+    enrolment_id: UUID
+    planned_at: datetime
     at: datetime
 
 
@@ -67,11 +72,16 @@ class RouteFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SendFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything one decision looks at. ``missing`` names what the content lacks (empty: nothing)."""
+    """Everything one decision looks at. ``missing`` names what the content lacks (empty: nothing).
+
+    ``planned_at``: when the message was due by the times of its flow; it may have waited since.
+    """
 
     now: datetime
     channel: Channel
     cart_id: UUID
+    enrolment_id: UUID
+    planned_at: datetime
     limits: SendLimits = HOUSE_LIMITS
     max_cart_age_days: int
     cart: CartFacts | None

@@ -24,7 +24,7 @@ from tests.due_sends import Person, add_account, publish_template
 
 from .delivery import World, make_world
 
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
@@ -148,11 +148,14 @@ def test_the_second_mail_within_a_day_is_capped_and_the_next_day_it_is_not(world
     world.deliver(first)
     world.clock.advance(2 * HOUR)
     second = world.person("ada", step="second", abandoned=3 * HOUR, touched=4 * HOUR)
-    assert world.deliver(second).skipped == 1
-    assert world.events(second.send_id) == [("skipped", "CAP_24H")]
-    world.clock.advance(22 * HOUR)
-    third = world.person("ada", step="third", abandoned=25 * HOUR, touched=26 * HOUR)
-    assert world.deliver(third).handed_over == 1
+    opens_at = world.clock.now() + 22 * HOUR
+    assert world.deliver(second).again == 1
+    assert world.decisions(second) == [("defer", "CAP_24H")]
+    assert world.outbox(second, "state", "send_at") == ("scheduled", opens_at)
+    world.clock.advance(22 * HOUR - SECOND)
+    assert world.deliver(second).claimed == 0
+    world.clock.advance(SECOND)
+    assert world.deliver(second).handed_over == 1
 
 
 def test_two_sends_to_one_shopper_are_decided_one_after_the_other(world: World) -> None:
@@ -161,9 +164,11 @@ def test_two_sends_to_one_shopper_are_decided_one_after_the_other(world: World) 
     tally = world.deliver(early, late)
     assert (tally.claimed, tally.handed_over, tally.again) == (2, 1, 1)
     assert world.outbox(late, "state", "lease_until") == ("scheduled", None)
+    went_at = world.clock.now()
     world.clock.advance(MINUTE)
     world.deliver(late)
-    assert world.events(late.send_id) == [("skipped", "CAP_24H")]
+    assert world.decisions(late) == [("defer", "CAP_24H")]
+    assert world.outbox(late, "send_at") == (went_at + DAY,)
 
 
 def test_an_uncertain_message_counts_as_sent_for_the_caps(world: World) -> None:
@@ -172,7 +177,7 @@ def test_an_uncertain_message_counts_as_sent_for_the_caps(world: World) -> None:
     world.deliver(first)
     second = world.person("ada", step="second")
     world.deliver(second)
-    assert world.events(second.send_id) == [("skipped", "CAP_24H")]
+    assert world.decisions(second) == [("defer", "CAP_24H")]
 
 
 def test_limits_that_mean_nothing_stop_the_shop_and_nothing_else(world: World) -> None:

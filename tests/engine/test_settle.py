@@ -204,7 +204,7 @@ def test_a_person_ends_a_doubt_and_the_decision_is_kept_with_their_name(
     assert row.fetchone() == ({"choice": choice.value, "by": "olivia"},)
     later = world.person("ada", step="second")
     world.deliver(later)
-    assert world.events(later.send_id) == [("skipped", "CAP_24H")]
+    assert world.decisions(later) == [("defer", "CAP_24H")]
 
 
 def test_sending_again_makes_a_new_send_with_links_of_its_own(world: World) -> None:

@@ -237,7 +237,7 @@ def _not_sent(
     reason = (
         "HELD_OUT"
         if held
-        else "CAP_7D"
+        else "CART_CAP"
         if luck < 0.04
         else "OPTED_OUT"
         if luck < 0.07

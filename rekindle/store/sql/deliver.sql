@@ -61,7 +61,7 @@ RETURNING m.id, m.shop_id, m.shopper_id, m.enrolment_id, m.channel, m.attempts, 
 -- in:    :bucket int, :ids uuid[]
 -- out:   id and the columns below             0..n rows
 -- locks: none      index: primary keys
-SELECT o.id, s.step, s.contact_point_id, s.cart_bucket, s.cart_id, s.template_version_id, s.context,
+SELECT o.id, s.step, s.contact_point_id, s.cart_bucket, s.cart_id, s.template_version_id, s.context, s.planned_at,
   e.state AS enrolment_state, e.arm, e.exit_reason, e.abandoned_at,
   p.first_name, p.timezones, p.last_order_at, p.order_count, p.opted_out_at, p.erased_at,
   c.address, c.consent, c.consent_at, c.consent_wording,
@@ -91,10 +91,10 @@ WHERE k.bucket = ANY(%(buckets)s) AND k.id = ANY(%(ids)s::uuid[]);
 -- Earlier messages to these shoppers that count towards caps: handed over, refused after hand-over, or perhaps sent.
 -- :ids (the sends being decided) are left out. The array in the middle makes the planner probe events by send.
 -- in:    :bucket int, :shopper_ids uuid[], :ids uuid[], :since timestamptz, :since_id uuid
--- out:   shopper_id, channel, cart_id, at     0..n rows
+-- out:   shopper_id, channel, cart_id, enrolment_id, planned_at, at      0..n rows
 -- locks: none      index: sends_shopper, send_events_send, outbox_shopper
 WITH prior AS MATERIALIZED (
-  SELECT s.id, s.shopper_id, s.channel, s.cart_id FROM sends s
+  SELECT s.id, s.shopper_id, s.channel, s.cart_id, s.enrolment_id, s.planned_at FROM sends s
   WHERE s.bucket = %(bucket)s AND s.shopper_id = ANY(%(shopper_ids)s::uuid[]) AND s.created_at >= %(since)s
     AND NOT (s.id = ANY(%(ids)s::uuid[]))
 ),
@@ -107,7 +107,8 @@ went AS (
   SELECT o.id, coalesce(o.uncertain_at, o.lease_until) FROM outbox o
   WHERE o.bucket = %(bucket)s AND o.shopper_id = ANY(%(shopper_ids)s::uuid[]) AND o.state IN ('sending', 'uncertain')
 )
-SELECT p.shopper_id, p.channel, p.cart_id, w.at FROM prior p JOIN went w ON w.send_id = p.id;
+SELECT p.shopper_id, p.channel, p.cart_id, p.enrolment_id, p.planned_at, w.at
+FROM prior p JOIN went w ON w.send_id = p.id;
 
 -- name: drop_claimed
 -- These claimed sends end here (decided not to send); says which were still ours, only those get their event.

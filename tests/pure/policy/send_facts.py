@@ -23,6 +23,7 @@ from rekindle.terms.send_facts import (
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
 ABANDONED = NOW - timedelta(hours=2)
 CART, OTHER_CART = UUID(int=1), UUID(int=2)
+RUN, OTHER_RUN = UUID(int=11), UUID(int=12)
 EXPRESS = ConsentState(kind=ConsentKind.EXPRESS, at=NOW - timedelta(days=9), wording="newsletter v3", source="form")
 
 
@@ -32,6 +33,8 @@ def allowed(**changes: object) -> SendFacts:
         now=NOW,
         channel=Channel.EMAIL,
         cart_id=CART,
+        enrolment_id=RUN,
+        planned_at=NOW - timedelta(minutes=1),
         max_cart_age_days=14,
         cart=CartFacts(state=CartState.ABANDONED, touched_at=ABANDONED - timedelta(minutes=30)),
         enrolment=EnrolmentFacts(state=EnrolmentState.WAITING, arm=Arm.TREATED, abandoned_at=ABANDONED),
@@ -50,4 +53,7 @@ def allowed(**changes: object) -> SendFacts:
 
 
 def prior(hours_ago: float, channel: Channel = Channel.EMAIL, cart_id: UUID = OTHER_CART) -> PriorSend:
-    return PriorSend(channel=channel, cart_id=cart_id, at=NOW - timedelta(hours=hours_ago))
+    """A message that went out on time, of another run unless the cart is the same."""
+    at = NOW - timedelta(hours=hours_ago)
+    run = RUN if cart_id == CART else OTHER_RUN
+    return PriorSend(channel=channel, cart_id=cart_id, enrolment_id=run, planned_at=at, at=at)

@@ -27,7 +27,7 @@ from rekindle.terms.send_facts import (
     ShopperFacts,
 )
 
-from .send_facts import ABANDONED, CART, NOW, OTHER_CART, allowed, prior
+from .send_facts import ABANDONED, CART, NOW, OTHER_CART, OTHER_RUN, RUN, allowed, prior
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 
@@ -39,6 +39,15 @@ def consent(kind: ConsentKind, wording: str = "") -> ConsentState:
 def test_a_send_with_everything_in_order_is_allowed() -> None:
     verdict = may_send(allowed())
     assert (verdict.outcome, verdict.reason, verdict.evidence) == (Outcome.ALLOW, Reason.ALLOWED, {"basis": "express"})
+
+
+NO_CAPS = parse_limits({"per_24h": {"email": 50, "all": 50}, "per_7d": {"email": 50, "all": 50}})
+NIGHT = datetime.fromisoformat("2026-03-02T22:00:00+00:00")
+
+
+def left(since: timedelta, now: datetime = NOW) -> dict[str, object]:
+    """A cart that was left so long ago."""
+    return {"enrolment__abandoned_at": now - since, "cart__touched_at": now - since - HOUR}
 
 
 DENIED = [
@@ -67,10 +76,14 @@ DENIED = [
     ("no postal address", {"missing": ("postal_address",)}, Reason.CONTENT_MISSING),
     ("content unknown", {"missing": None}, Reason.CONTENT_MISSING),
     ("third mail of a cart", {"history": tuple(prior(h, cart_id=CART) for h in (200, 220, 240))}, Reason.CART_CAP),
-    ("mail 24 h less a second ago", {"history": (prior(24 - 1 / 3600),)}, Reason.CAP_24H),
-    ("two channels within a day", {"history": (prior(5, Channel.SMS), prior(5, Channel.PUSH))}, Reason.CAP_24H),
-    ("three mails within a week", {"history": tuple(prior(h) for h in (30, 60, 167.9))}, Reason.CAP_7D),
-    ("five messages within a week", {"history": (*[prior(h) for h in (30, 60)], *[prior(h, Channel.PUSH) for h in (40, 70, 100)])}, Reason.CAP_7D),
+    ("a day's cap that opens when the cart is too old", {"history": (prior(1),), "max_cart_age_days": 1}, Reason.CAP_24H),
+    ("a week's cap that opens when the cart is too old", {"history": tuple(prior(h) for h in (30, 60, 90)), "max_cart_age_days": 3}, Reason.CAP_7D),
+    ("a channel that is capped at nothing", {"limits": parse_limits({"per_24h": {"email": 0}})}, Reason.CAP_24H),
+    ("a shop that is capped at nothing", {"history": (prior(1),), "limits": parse_limits({"per_7d": {"all": 0}})}, Reason.CAP_7D),
+    ("a later message of the run went out since", {"history": (replace(prior(0.01, cart_id=CART), planned_at=NOW),)}, Reason.CATCH_UP),
+    ("an earlier message of the run went out since", {"history": (replace(prior(0.01, cart_id=CART), planned_at=NOW - HOUR),), "limits": NO_CAPS}, Reason.CATCH_UP),
+    ("SMS 48 h after the cart was left", {"channel": Channel.SMS, **left(48 * HOUR)}, Reason.STALE),
+    ("SMS that the night makes too old", {"channel": Channel.SMS, "now": NIGHT, "planned_at": NIGHT, **left(47 * HOUR, NIGHT)}, Reason.QUIET_HOURS),
     ("bought days before", {"shopper__last_order_at": NOW - 7 * 24 * HOUR + SECOND}, Reason.PURCHASE_COOL_OFF),
     ("left in the future", {"enrolment__abandoned_at": NOW + SECOND}, Reason.CLOCK_BACKWARDS),
     ("older than 14 days", {"enrolment__abandoned_at": NOW - 14 * 24 * HOUR - SECOND, "cart__touched_at": NOW - 15 * 24 * HOUR}, Reason.STALE),
@@ -96,15 +109,28 @@ def test_a_send_is_denied_with_its_reason(changes: dict[str, object], reason: Re
     assert (verdict.outcome, verdict.reason, verdict.retry_at) == (Outcome.DENY, reason, None)
 
 
-SMS_NIGHT = datetime.fromisoformat("2026-03-02T06:00:00+00:00")
 DEFERRED = [
     ("cart too young", {"enrolment__abandoned_at": NOW - 10 * MINUTE}, Reason.TOO_SOON, NOW + 20 * MINUTE),
+    ("mail 24 h less a second ago", {"history": (prior(24 - 1 / 3600),)}, Reason.CAP_24H, NOW + SECOND),
+    ("mail 20 hours ago: the default flow's second reminder", {"history": (prior(20),)}, Reason.CAP_24H, NOW + 4 * HOUR),
+    ("two channels within a day", {"history": (prior(5, Channel.SMS), prior(7, Channel.PUSH))}, Reason.CAP_24H, NOW + 17 * HOUR),
+    ("its own channel opens later than all together", {"history": (prior(2), prior(20, Channel.SMS))}, Reason.CAP_24H, NOW + 22 * HOUR),
+    ("three mails within a week", {"history": tuple(prior(h) for h in (30, 60, 167.5))}, Reason.CAP_7D, NOW + HOUR / 2),
+    ("four mails where three are allowed", {"history": tuple(prior(h) for h in (30, 60, 90, 100))}, Reason.CAP_7D, NOW + 78 * HOUR),
+    ("five messages within a week", {"history": (*[prior(h) for h in (30, 60)], *[prior(h, Channel.PUSH) for h in (40, 70, 100)])}, Reason.CAP_7D, NOW + 68 * HOUR),
+    ("a day's cap and a week's", {"history": tuple(prior(h) for h in (2, 60, 90))}, Reason.CAP_24H, NOW + 78 * HOUR),
+    ("a message of the future counts as one of now", {"history": (prior(-2),)}, Reason.CAP_24H, NOW + 24 * HOUR),
     ("another channel 20 minutes ago", {"history": (prior(1 / 3, Channel.PUSH),)}, Reason.CHANNEL_GAP, NOW + 40 * MINUTE),
+    ("young cart, and another channel just now", {"enrolment__abandoned_at": NOW - 10 * MINUTE, "history": (prior(0, Channel.PUSH),)}, Reason.CHANNEL_GAP, NOW + HOUR),
     ("shop paused", {"route__paused_until": NOW + 15 * MINUTE}, Reason.PAUSED, NOW + 15 * MINUTE),
     ("pause just over", {"route__paused_until": NOW - HOUR}, Reason.PAUSED, NOW + SECOND),
     ("no provider account", {"route__exists": False}, Reason.PAUSED, NOW + 15 * MINUTE),
     ("route unknown", {"route": None}, Reason.PAUSED, NOW + 15 * MINUTE),
     ("night in one of two zones", {"channel": Channel.SMS, "shopper__zones": ("Europe/Berlin", "America/New_York")}, Reason.QUIET_HOURS, NOW + 3 * HOUR),
+    # SMS windows in Berlin are 10 to 18 o'clock, which is 9 to 17 UTC; NOW is 12
+    ("cap until the evening, then night", {"channel": Channel.SMS, "history": (prior(18, Channel.SMS),)}, Reason.CAP_24H, NOW + 21 * HOUR),
+    ("night, and a cap until noon", {"channel": Channel.SMS, "now": NIGHT, "planned_at": NIGHT, **left(HOUR, NIGHT), "history": (replace(prior(0, Channel.SMS), at=NIGHT - 10 * HOUR),)}, Reason.CAP_24H, NIGHT + 14 * HOUR),
+    ("night, and a gap that ends in it", {"channel": Channel.SMS, "now": NIGHT, "planned_at": NIGHT, **left(HOUR, NIGHT), "history": (replace(prior(0), at=NIGHT - HOUR / 2),)}, Reason.CHANNEL_GAP, NIGHT + 11 * HOUR),
 ]  # fmt: skip
 
 
@@ -120,6 +146,10 @@ def test_a_send_is_deferred_until(changes: dict[str, object], reason: Reason, re
         {"history": (prior(24),)},
         {"history": tuple(prior(h) for h in (30, 60, 168))},
         {"history": (prior(1, Channel.PUSH),)},
+        {"history": (replace(prior(30, cart_id=CART), at=NOW - 24 * HOUR),)},
+        {"history": (replace(prior(30), at=NOW - SECOND),), "limits": NO_CAPS},
+        {"history": (replace(prior(2, Channel.PUSH, CART), at=NOW - HOUR),), "planned_at": NOW - 3 * HOUR},
+        {"channel": Channel.SMS, **left(48 * HOUR - SECOND)},
         {"shopper__last_order_at": NOW - 7 * 24 * HOUR},
         {"enrolment__abandoned_at": NOW - 30 * MINUTE, "cart__touched_at": NOW - HOUR},
         {"enrolment__abandoned_at": NOW - 14 * 24 * HOUR, "cart__touched_at": NOW - 15 * 24 * HOUR},
@@ -159,13 +189,15 @@ any_facts = st.builds(
     channel=channels,
     cart_id=st.just(CART),
     max_cart_age_days=st.integers(0, 60),
+    enrolment_id=st.just(RUN),
+    planned_at=instants,
     limits=st.sampled_from([parse_limits(None), parse_limits({"per_24h": {"email": 50, "all": 50}, "min_cart_age_s": 0, "purchase_cool_off_s": 0})]),
     cart=st.builds(CartFacts, state=st.sampled_from(CartState), touched_at=instants, ordered=st.booleans()),
     enrolment=st.builds(EnrolmentFacts, state=st.sampled_from(EnrolmentState), arm=st.sampled_from(Arm), abandoned_at=instants, exit_reason=st.sampled_from([None, "ORDERED"])),
     shopper=st.builds(ShopperFacts, last_order_at=maybe_instants, opted_out_at=maybe_instants, erased_at=maybe_instants, zones=st.sampled_from([(), ("Europe/Berlin",)])),
     contact=st.builds(ContactFacts, has_address=st.booleans(), consent=consents),
     suppressed=st.sampled_from([None, True, False]),
-    history=st.lists(st.builds(PriorSend, channel=channels, cart_id=st.sampled_from([CART, OTHER_CART, UUID(int=3)]), at=instants), max_size=6).map(tuple),
+    history=st.lists(st.builds(PriorSend, channel=channels, cart_id=st.sampled_from([CART, OTHER_CART, UUID(int=3)]), enrolment_id=st.sampled_from([RUN, OTHER_RUN]), planned_at=instants, at=instants), max_size=6).map(tuple),
     missing=st.sampled_from([(), ("postal_address",)]),
     route=st.builds(RouteFacts, exists=st.booleans(), paused_until=maybe_instants),
 )  # fmt: skip
@@ -210,7 +242,7 @@ def test_knowing_less_never_allows(facts: SendFacts, forgotten: str) -> None:
     assert not may_send(replace(facts, **{forgotten: None})).allowed  # type: ignore[arg-type]
 
 
-@given(any_facts | near_facts, st.builds(PriorSend, channel=channels, cart_id=st.just(OTHER_CART), at=instants))
+@given(any_facts | near_facts, st.builds(PriorSend, channel=channels, cart_id=st.just(OTHER_CART), enrolment_id=st.just(OTHER_RUN), planned_at=instants, at=instants))  # fmt: skip
 def test_one_more_message_in_the_past_never_allows(facts: SendFacts, more: PriorSend) -> None:
     if not may_send(facts).allowed:
         assert not may_send(replace(facts, history=(*(facts.history or ()), more))).allowed
