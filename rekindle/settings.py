@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from rekindle.lib.client_address import TrustedProxies
+
 BASE_DIR = Path(__file__).resolve().parent
 
 
@@ -39,6 +41,16 @@ def _number(name: str, default: int, low: int, high: int) -> int:
     if not raw.isascii() or not raw.isdigit() or not low <= int(raw) <= high:
         raise ImproperlyConfigured(f"REKINDLE_{name} must be a whole number from {low} to {high}, not {raw!r}")
     return int(raw)
+
+
+def _proxies(name: str, default: str) -> TrustedProxies:
+    raw = _text(name, default)
+    try:
+        return TrustedProxies.parse(raw)
+    except ValueError as mistake:
+        raise ImproperlyConfigured(
+            f"REKINDLE_{name} must be a number of proxies or networks such as 10.0.0.0/8, not {raw!r}: {mistake}"
+        ) from None
 
 
 def _secret(name: str) -> str:
@@ -171,8 +183,10 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if _TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _TLS
-#: Set when a proxy in front ends TLS; then X-Forwarded-Proto and the last address of X-Forwarded-For are believed.
+#: Set when a proxy in front ends TLS; then X-Forwarded-Proto is believed.
 BEHIND_TLS_PROXY = _flag("BEHIND_TLS_PROXY", default=False)
+#: Proxies whose X-Forwarded-For is believed: how many (1 when BEHIND_TLS_PROXY is set), or their networks.
+TRUSTED_PROXIES = _proxies("TRUSTED_PROXIES", "1" if BEHIND_TLS_PROXY else "0")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS_PROXY else None
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000

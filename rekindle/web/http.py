@@ -14,6 +14,8 @@ from urllib.parse import parse_qsl
 import msgspec
 from django.conf import settings
 
+from rekindle.lib.client_address import TrustedProxies
+
 
 @dataclass(slots=True, kw_only=True)
 class Request:
@@ -50,8 +52,9 @@ class Answer:
 Handler = Callable[[Request], Answer]
 
 NO_STORE = {"Cache-Control": "no-store"}
-#: Any shop's pages may talk to these addresses; no cookie and no secret is involved.
-ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
+#: Any shop's pages may talk to these addresses; no cookie and no secret is involved. Their scripts may read when to
+#: come again, which browsers hide otherwise.
+ANY_ORIGIN = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
 
 REASONS = {
     200: "OK",
@@ -101,7 +104,6 @@ def all_headers(answer: Answer) -> list[tuple[str, str]]:
 
 
 def remote_of(peer: str, header: Callable[[str], str]) -> str:
-    """The address a request came from: the peer's, or what our own proxy says in X-Forwarded-For."""
-    if settings.BEHIND_TLS_PROXY and (told := header("x-forwarded-for")):
-        return told.rpartition(",")[2].strip()
-    return peer
+    """The address a request came from: the peer's, or what our own proxies say in X-Forwarded-For."""
+    proxies: TrustedProxies = settings.TRUSTED_PROXIES
+    return proxies.client_of(peer, header("x-forwarded-for"))

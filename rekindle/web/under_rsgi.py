@@ -195,6 +195,8 @@ def _request(scope: Scope, read: Callable[[int], bytes | None] = lambda _limit: 
     told = scope.headers.get
 
     def header(name: str) -> str:
+        if name == "x-forwarded-for":  # some proxies add a line of their own below the caller's
+            return ",".join(scope.headers.get_all(name))
         return told(name) or ""
 
     return Request(

@@ -340,6 +340,7 @@ def test_over_the_rate_is_429(recorder: Recorder, clock: MovableClock) -> None:
     ]
     assert [answer.status for answer in statuses] == [200, 200, 429]
     assert statuses[2].headers["Retry-After"] == "1"
+    assert statuses[2].headers["Access-Control-Expose-Headers"] == "Retry-After"  # a browser hides it otherwise
 
 
 @pytest.mark.parametrize("entrance", ["thread", "loop"])

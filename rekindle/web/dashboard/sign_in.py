@@ -16,6 +16,7 @@ from rekindle.engine.sign_in import note_failed_sign_in, note_sign_in, sign_in_b
 from rekindle.store.dashboard.access import any_person, shops_of_person
 from rekindle.web import runtime
 from rekindle.web.dashboard.access import person_id_of, to_sign_in
+from rekindle.web.http import remote_of
 
 _WRONG = "This name and password do not match. Passwords are case-sensitive."
 _MOST_CHARACTERS = 254
@@ -55,7 +56,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def _try(request: HttpRequest) -> HttpResponse:
     account = request.POST.get("account", "").replace("\x00", "").strip()[:_MOST_CHARACTERS]
     password = request.POST.get("password", "")[:1024]
-    address = request.META.get("REMOTE_ADDR", "")
+    address = remote_of(request.META.get("REMOTE_ADDR", ""), lambda name: request.headers.get(name, ""))
     context = runtime.context()
     with runtime.database().control() as connection:
         until = sign_in_blocked_until(connection, context, account=account, address=address)

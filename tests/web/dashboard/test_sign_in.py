@@ -9,6 +9,7 @@ from django.conf import settings
 from django.test import Client
 
 from rekindle.engine.sign_in import PER_ACCOUNT_AND_ADDRESS, PER_ADDRESS
+from rekindle.lib.client_address import TrustedProxies
 from tests.web.people import PASSWORD
 from tests.web.world import World
 
@@ -67,6 +68,19 @@ def test_five_mistakes_close_the_door_for_a_quarter_of_an_hour(world: World) -> 
     assert attempt(client, ACCOUNT, PASSWORD) == 429
     world.clock.advance(timedelta(seconds=2))
     assert attempt(client, ACCOUNT, PASSWORD) == 302
+
+
+def test_behind_a_proxy_guessers_are_kept_apart(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All requests come from the proxy; what a caller puts before the proxy's own word is nobody's address."""
+    monkeypatch.setattr(settings, "TRUSTED_PROXIES", TrustedProxies(count=1))
+
+    def through_proxy(told: str) -> Client:
+        return Client(HTTP_HOST="127.0.0.1", REMOTE_ADDR="10.0.0.2", HTTP_X_FORWARDED_FOR=told)
+
+    for number in range(PER_ACCOUNT_AND_ADDRESS):
+        assert attempt(through_proxy(f"6.6.6.{number}, 198.51.100.1"), ACCOUNT, "no") == 422
+    assert attempt(through_proxy("6.6.6.99, 198.51.100.1"), ACCOUNT, PASSWORD) == 429
+    assert attempt(through_proxy("198.51.100.2"), ACCOUNT, PASSWORD) == 302
 
 
 def test_a_success_forgets_earlier_mistakes(world: World) -> None:
