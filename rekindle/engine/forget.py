@@ -95,6 +95,7 @@ class _Erasure(NamedTuple):
             self._suppress(bucket, addresses)
         self.seal(bucket, addresses)
         self._drop_visitors(keys)
+        self._part(carts, shopper_id)
         return EraseResult(True, cancelled)
 
     def seal(self, bucket: int, addresses: Iterable[AddressPlace]) -> None:
@@ -138,6 +139,24 @@ class _Erasure(NamedTuple):
         for bucket, ids in sorted(by_bucket.items()):
             with self.work.in_bucket(bucket):
                 store.drop_visitors(self.work.connection, bucket, ids)
+
+    def _part(self, carts: Iterable[CartOfErased], shopper_id: UUID) -> None:
+        """Nothing leads from a visit to the shopper any more, also not what the browser does next with its cart. Last,
+        for until then a repeated erasure finds the carts by their shopper."""
+        rows: dict[int, list[UUID]] = defaultdict(list)
+        for cart in carts:
+            rows[cart.bucket].append(cart.id)
+        for bucket, ids in sorted(rows.items()):
+            with self.work.in_bucket(bucket):
+                held = lock_carts(self.work.connection, bucket, sorted(ids))
+                store.part_carts_from_shopper(self.work.connection, bucket, [draft.id for draft in held], shopper_id)
+        cart_ids = [cart_id for ids in rows.values() for cart_id in ids]
+        visitors: dict[int, list[UUID]] = defaultdict(list)
+        for bucket, visitor_id in store.visitors_of_carts(self.work.connection, buckets_of(self.shop), cart_ids):
+            visitors[bucket].append(visitor_id)
+        for bucket, ids in sorted(visitors.items()):
+            with self.work.in_bucket(bucket):
+                store.part_visitors_from_carts(self.work.connection, bucket, sorted(ids), cart_ids)
 
     def _addresses(self, bucket: int, shopper_id: UUID) -> list[AddressPlace]:
         found = []

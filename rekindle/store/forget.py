@@ -45,6 +45,26 @@ def drop_visitors(connection: Connection, bucket: int, ids: Sequence[UUID]) -> N
     connection.execute(sql("drop_visitors"), {"bucket": bucket, "ids": id_array(ids)})
 
 
+def visitors_of_carts(
+    connection: Connection, buckets: Sequence[int], cart_ids: Sequence[UUID]
+) -> list[tuple[int, UUID]]:
+    """(bucket, id) of every visitor that leads to one of the carts."""
+    values = {"buckets": array_literal(buckets), "cart_ids": id_array(cart_ids)}
+    return [(row[0], row[1]) for row in connection.execute(sql("visitors_of_carts"), values)]
+
+
+def part_visitors_from_carts(
+    connection: Connection, bucket: int, ids: Sequence[UUID], cart_ids: Sequence[UUID]
+) -> None:
+    values = {"bucket": bucket, "ids": id_array(ids), "cart_ids": id_array(cart_ids)}
+    connection.execute(sql("part_visitors_from_carts"), values)
+
+
+def part_carts_from_shopper(connection: Connection, bucket: int, ids: Sequence[UUID], shopper_id: UUID) -> None:
+    values = {"bucket": bucket, "ids": id_array(ids), "shopper_id": shopper_id}
+    connection.execute(sql("part_carts_from_shopper"), values)
+
+
 def blank_shopper(connection: Connection, bucket: int, shopper_id: UUID, at: datetime) -> None:
     connection.execute(sql("blank_shopper"), {"bucket": bucket, "id": shopper_id, "at": at})
 

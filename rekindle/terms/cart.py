@@ -29,6 +29,9 @@ class Stage(StrEnum):
     PAYMENT = "payment"  #: entered or tried a payment
 
 
+#: How the key of a cart begins whose shopper was erased.
+ERASED_KEY = "erased:"
+
 STAGE_ORDER = {stage: rank for rank, stage in enumerate(Stage)}
 
 MAX_ITEMS = 200  #: lines kept per cart; a shop's real carts stay far below, an attack does not

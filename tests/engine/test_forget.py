@@ -84,6 +84,32 @@ def test_nothing_that_names_the_person_is_left(journey: Journey, way: str) -> No
     assert journey.read("suppressions", "DISTINCT channel, reason") == [("email", "erased"), ("sms", "erased")]
 
 
+def links_to_the_erased(journey: Journey) -> list[tuple[object, ...]]:
+    """Visitors that lead to an erased shopper, by themselves or over their cart."""
+    return journey.connection.execute(
+        "SELECT v.visitor_key FROM visitors v LEFT JOIN carts c ON c.bucket = v.cart_bucket AND c.id = v.cart_id"
+        " JOIN shoppers s ON s.erased_at IS NOT NULL AND s.id IN (v.shopper_id, c.shopper_id)"
+    ).fetchall()
+
+
+def test_no_visit_leads_to_the_erased_shopper(journey: Journey) -> None:
+    """Neither one that knew the shopper's cart by another key, nor the same browser when it goes on with its cart."""
+    ada_leaves(journey)
+    now = journey.clock.now()
+    told(journey, added(item("mug"), at=now, visitor_key="a:beside", cart_key="shared"))
+    told(journey, identified(CANARY, at=now, visitor_key="a:canary-visitor"))
+    told(journey, added(item("mug"), at=now, visitor_key="a:canary-visitor", cart_key="shared"))
+    told(journey, event(EventKind.ERASURE_REQUESTED, at=now, visitor_key="a:canary-visitor", email=CANARY))
+    told(
+        journey,
+        viewed(at=now + HOURS / 60, visitor_key="a:canary-visitor"),
+        added(item("tent"), at=now + HOURS / 60, visitor_key="a:canary-visitor"),
+        added(item("tent"), at=now + HOURS / 60, visitor_key="a:beside", cart_key="shared"),
+    )
+    assert journey.read("visitors", "count(*) > 1") == [(True,)]
+    assert links_to_the_erased(journey) == []
+
+
 def test_what_was_counted_still_adds_up(journey: Journey) -> None:
     ada_leaves(journey)
     told(journey, ordered(at=journey.clock.now(), visitor_key="a:canary-visitor", total_cents=3900))

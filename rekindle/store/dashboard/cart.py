@@ -15,6 +15,7 @@ from rekindle.store.buckets import order_bucket
 from rekindle.store.dashboard.sends import SendLine
 from rekindle.store.database import Connection
 from rekindle.store.statements import sql
+from rekindle.terms.cart import ERASED_KEY
 from rekindle.terms.shop import ShopSettings
 
 MOST_EVENTS: Final = 200
@@ -45,6 +46,11 @@ class CartPage:
     checkout_key: str | None
     recover_url: str | None
     facts: dict[str, Any]
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether an erasure parted it from its shopper, and nobody else is known for it since."""
+        return self.shopper_id is None and self.cart_key.startswith(ERASED_KEY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

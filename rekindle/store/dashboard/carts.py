@@ -21,7 +21,7 @@ from rekindle.store.buckets import address_bucket, order_bucket
 from rekindle.store.dashboard.narrow import narrowed
 from rekindle.store.database import Connection
 from rekindle.store.statements import sql
-from rekindle.terms.cart import CartState, Stage
+from rekindle.terms.cart import ERASED_KEY, CartState, Stage
 from rekindle.terms.shop import ShopSettings
 
 
@@ -60,6 +60,11 @@ class CartLine:
     order_key: str | None
     line_count: int
     first_items: list[dict[str, Any]]
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether an erasure parted it from its shopper, and nobody else is known for it since."""
+        return self.shopper_id is None and self.cart_key.startswith(ERASED_KEY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

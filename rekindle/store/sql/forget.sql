@@ -38,6 +38,32 @@ WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
 UPDATE events SET payload = '{}', visitor_key = NULL
 WHERE bucket = %(bucket)s AND cart_id = ANY(%(cart_ids)s::uuid[]);
 
+-- name: visitors_of_carts
+-- Which visitors lead to some carts, whoever they belong to.
+-- in:    :buckets int[], :cart_ids uuid[]
+-- out:   bucket, id      0..n rows
+-- locks: none      index: none (an erasure is rare, an index would be paid at every visit)
+-- scope: fanout (an erasure visits all buckets of a shop)
+SELECT bucket, id
+FROM visitors
+WHERE bucket = ANY(%(buckets)s::int[]) AND cart_id = ANY(%(cart_ids)s::uuid[]);
+
+-- name: part_visitors_from_carts
+-- These visitors no longer lead to the carts they led to.
+-- in:    :bucket int, :ids uuid[], :cart_ids uuid[]
+-- out:   nothing
+-- locks: visitors rows      index: visitors_pkey
+UPDATE visitors SET cart_bucket = NULL, cart_id = NULL, facts = facts - 'cart_ms'
+WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]) AND cart_id = ANY(%(cart_ids)s::uuid[]);
+
+-- name: part_carts_from_shopper
+-- Carts that were blanked belong to nobody: a browser that goes on with one must not lead to who was erased.
+-- in:    :bucket int, :ids uuid[], :shopper_id uuid
+-- out:   nothing
+-- locks: carts rows (held by the caller)      index: carts_pkey
+UPDATE carts SET shopper_bucket = NULL, shopper_id = NULL, seq = seq + 1
+WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]) AND shopper_id = %(shopper_id)s;
+
 -- name: drop_visitors
 -- Visitors that led to an erased shopper are unknown from now on.
 -- in:    :bucket int, :ids uuid[]

@@ -93,7 +93,7 @@ def _row(line: CartLine, people: Mapping[UUID, ShopperLine], steps: Mapping[UUID
         cart=line,
         name=person.name if person else "",
         address=masked(person.first_address) if person and person.first_address else "",
-        is_erased=bool(person and person.is_erased),
+        is_erased=line.is_erased or bool(person and person.is_erased),
         next=steps.get(line.id),
         more=max(line.line_count - _PICTURES, 0),
         title=", ".join(title for title in titles if title),
