@@ -200,6 +200,17 @@ def test_every_sum_is_equal_to_a_count_of_its_source(
     assert stored(connection, shop) == expected
 
 
+def test_a_message_that_an_operator_sent_again_counts_once(
+    connection: Connection, context: Context, clock: MovableClock, shop: ShopSettings
+) -> None:
+    """The uncertain send was closed as sent again; the one in its place was handed over."""
+    since, bucket = clock.now(), buckets_of(shop)[0]
+    put_send(connection, shop, bucket, 1, since, ("uncertain", since), ("resent", since + H))
+    put_send(connection, shop, bucket, 2, since, ("handed_over", since + H))
+    measure_shop(connection, shop, since, since + H)
+    assert stored(connection, shop)["sends_handed_over"] == {("email", since + H): (1, 0, 0)}
+
+
 def test_late_changes_of_old_hours_are_counted_again_and_what_vanished_goes(
     connection: Connection, context: Context, clock: MovableClock, shop: ShopSettings
 ) -> None:
