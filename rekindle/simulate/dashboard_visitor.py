@@ -45,6 +45,10 @@ class DashboardVisitor:
             raise StoryError(f"the overview answered {page.status}")
         return read_overview(page.text)
 
+    def carts(self, slug: str) -> list[str]:
+        """The state of each cart in the list, newest first, as a person reads it."""
+        return read_states(self.text_of(f"/shops/{slug}/carts/"))
+
     def text_of(self, path: str) -> str:
         page = self._browser.get(f"{self._url}{path}")
         if page.status != 200:
@@ -61,6 +65,13 @@ def read_overview(html: str) -> Overview:
     if not labels or len(labels) != len(numbers) or not revenue:
         raise StoryError("the overview shows no numbers")
     return Overview(revenue[0], {label: _whole(number) for label, number in zip(labels, numbers, strict=True)})
+
+
+def read_states(html: str) -> list[str]:
+    """The states in a list of carts."""
+    texts = _TextsByClass()
+    texts.feed(html)
+    return [cell.split()[0] for cell in texts.found.get("rk-cell-state", []) if cell]
 
 
 class _TextsByClass(HTMLParser):
