@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass, field
 
 from rekindle.engine.context import Context
-from rekindle.engine.make_provider import SMTP, make_provider, smtp_settings
+from rekindle.engine.make_provider import DEFAULT_CONNECTIONS, SMTP, make_provider, smtp_settings
 from rekindle.engine.preview import compose_preview
 from rekindle.engine.route import secret_owner
 from rekindle.lib.vault import VaultError, open_sealed, seal
@@ -32,13 +32,15 @@ class AccountError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpAccount:
-    """One SMTP account as typed in. ``tls``: starttls, implicit or none; ``password`` None keeps the stored one."""
+    """One SMTP account as typed in. ``tls``: starttls, implicit or none; ``password`` None keeps the stored one;
+    ``connections``: most that a worker keeps open at once."""
 
     host: str
     port: int
     tls: str
     username: str
     password: str | None = field(default=None, repr=False)
+    connections: int = DEFAULT_CONNECTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def save_smtp_account(
         "port": account.port,
         "tls": account.tls,
         "username": account.username,
+        "connections": account.connections,
     }
     try:
         smtp_settings(options, (account.password or "").encode())

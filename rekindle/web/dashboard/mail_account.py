@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 
 from rekindle.engine.accounts import AccountError, SmtpAccount, Trial, save_smtp_account, try_account
+from rekindle.engine.make_provider import DEFAULT_CONNECTIONS
 from rekindle.lib.addresses import AddressError, normalise_email
 from rekindle.store.dashboard.flows import templates_of_shop
 from rekindle.terms.role import Action
@@ -25,6 +26,7 @@ def save(visit: Visit) -> HttpResponse:
         host=data["host"],
         port=data["port"],
         tls=data["tls"],
+        connections=data["connections"] or DEFAULT_CONNECTIONS,
         username=data["username"],
         password=data["password"] or (None if known and data["username"] else ""),
     )

@@ -7,6 +7,7 @@ from typing import Final
 from django import forms
 from django.core.validators import RegexValidator
 
+from rekindle.engine.make_provider import DEFAULT_CONNECTIONS
 from rekindle.store.provider_accounts import AccountLine, accounts_of_shop
 from rekindle.terms.send import Channel
 from rekindle.web.dashboard.access import Visit
@@ -31,6 +32,14 @@ class MailForm(CardForm):
     )
     port = forms.IntegerField(label="Port", min_value=1, max_value=65_535, initial=587)
     tls = forms.ChoiceField(label="Encryption", choices=_SECURITY, initial="starttls")
+    connections = forms.IntegerField(
+        label="Connections",
+        min_value=1,
+        max_value=64,
+        initial=DEFAULT_CONNECTIONS,
+        required=False,
+        help_text="How many a worker keeps open at once; ask your provider how many it allows.",
+    )
     username = forms.CharField(
         label="User name", required=False, max_length=254, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
@@ -47,8 +56,8 @@ class MailForm(CardForm):
 def form_of(account: AccountLine | None) -> MailForm:
     if account is None:
         return MailForm()
-    names = ("host", "port", "tls", "username")
-    form = MailForm(initial={name: account.options.get(name) for name in names})
+    names = ("host", "port", "tls", "connections", "username")
+    form = MailForm(initial={name: account.options[name] for name in names if name in account.options})
     if account.has_secret:
         form.fields["password"].widget.attrs["placeholder"] = "stored; leave empty to keep it"
     return form

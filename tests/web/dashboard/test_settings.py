@@ -48,6 +48,7 @@ MAIL = {
     "mail-port": "587",
     "mail-tls": "starttls",
     "mail-username": "u",
+    "mail-connections": "3",
     "mail-password": "geheim",
 }
 
@@ -135,7 +136,9 @@ def test_the_mail_password_is_sealed_kept_and_never_shown(world: World) -> None:
     rows = world.connection.execute("SELECT options, secret FROM provider_accounts").fetchall()
     assert len(rows) == 1
     options, secret = rows[0]
-    assert options == {"host": "mail2.example.com", "port": 587, "tls": "starttls", "username": "u"}
+    assert options == {
+        "host": "mail2.example.com", "port": 587, "tls": "starttls", "username": "u", "connections": 3
+    }  # fmt: skip
     assert open_sealed(world.context.vault_key, bytes(secret), secret_owner(world.shop.id)) == b"geheim"
     assert b"geheim" not in bytes(secret)
 
@@ -149,6 +152,8 @@ def test_the_mail_password_is_sealed_kept_and_never_shown(world: World) -> None:
         ("mail-port", "0"),
         ("mail-port", "99999"),
         ("mail-tls", "maybe"),
+        ("mail-connections", "0"),
+        ("mail-connections", "65"),
         ("mail-tls", "none"),  # with a user name: the password would go in clear text
     ],
 )
