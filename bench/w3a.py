@@ -53,6 +53,7 @@ from rekindle.lib.tokens import Purpose, hash_of, make_token, read_token, secret
 from rekindle.render.email import EmailTemplate
 from rekindle.render.money_format import money
 from rekindle.store.database import Connection, connect
+from rekindle.terms.send_reference import SendReference
 from rekindle.terms.shop import ShopSettings
 from tests.due_sends import Person, add_account, publish_template, seed
 from tests.factories import make_shop
@@ -283,7 +284,7 @@ def _check_letters(plan: Plan, by_recipient: dict[str, tuple[int, Person]]) -> N
         stored = hash_of(secret_of(person.seed, Purpose.OPTOUT))
         if parts is None or (parts.send_id, parts.secret_hash) != (person.send_id, stored):
             raise BrokenRunError("product: the token of a letter does not verify")
-        if send_id != str(person.send_id):
+        if send_id != str(SendReference(person.bucket, person.send_id)):
             raise BrokenRunError("product: a letter names another send")
     compared = 0
     for recipient, raw in messages(plan):
@@ -321,7 +322,8 @@ def _compare(raw: bytes, number: int, person: Person) -> None:
     names = ("subject", "to", "send", "html", "text")
     heads = (letter["Subject"], letter["To"], letter["X-Rekindle-Send"])
     got = (*heads, parts["text/html"].strip().splitlines(), _words(parts["text/plain"]))
-    expected = (subject, person.to, str(person.send_id), html.strip().splitlines(), _words(text))
+    send = str(SendReference(person.bucket, person.send_id))
+    expected = (subject, person.to, send, html.strip().splitlines(), _words(text))
     if got != expected:
         wrong = [name for name, a, b in zip(names, got, expected, strict=True) if a != b]
         raise BrokenRunError(f"product: the letter of shopper {number} differs from the reference in {wrong}")

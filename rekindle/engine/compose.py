@@ -35,6 +35,7 @@ from rekindle.store.database import Connection
 from rekindle.store.outbox import Claimed
 from rekindle.terms.decision import Verdict, deny
 from rekindle.terms.reasons import Reason
+from rekindle.terms.send_reference import SendReference
 from rekindle.terms.shop import ShopSettings
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ class Composer:
             subject=email.subject,
             date=now,
             message_id=message_id(self._context, held.id),
-            send_id=str(held.id),
+            send_id=str(SendReference(held.bucket, held.id)),
             unsubscribe_url=links.optout,
             list_id=f"carts.{domain}",
         )

@@ -36,13 +36,14 @@ class OptOutResult(NamedTuple):
 
 class Refusal(NamedTuple):
     """A no: on which channels, told how and when, in which words. ``is_suppressing``: also kept by the address's hash,
-    so that it survives erasure and re-import; a withdrawn consent alone does not need that."""
+    so that it survives erasure and re-import; a withdrawn consent alone does not need that. ``reason`` goes with it."""
 
     channels: tuple[Channel, ...]
     source: str
     wording: str
     at: datetime
     is_suppressing: bool = True
+    reason: SuppressionReason = SuppressionReason.UNSUBSCRIBED
 
 
 def opt_out(
@@ -57,12 +58,13 @@ def opt_out(
     wording: str = "",
     at: datetime,
     is_suppressing: bool = True,
+    reason: SuppressionReason = SuppressionReason.UNSUBSCRIBED,
 ) -> OptOutResult:
     """A known shopper's no on some channels, or on all (None): for every address of theirs on these channels.
 
     Idempotent; commits before it returns. A shopper who does not exist has nothing to withdraw.
     """
-    refusal = Refusal(tuple(channels or Channel), source, wording, at, is_suppressing)
+    refusal = Refusal(tuple(channels or Channel), source, wording, at, is_suppressing, reason)
     case = _Case(Work(connection, shop), context, shop, refusal)
     with case.work.whole():
         with case.work.in_bucket(bucket):
@@ -82,6 +84,7 @@ def opt_out_address(
     source: str,
     wording: str = "",
     at: datetime,
+    reason: SuppressionReason = SuppressionReason.UNSUBSCRIBED,
 ) -> OptOutResult:
     """The no of an address (normalised), also of one that nobody has given yet; its shopper's other addresses on the
     channel say no with it. Idempotent; commits before it returns."""
@@ -101,9 +104,10 @@ def opt_out_address(
                 source=source,
                 wording=wording,
                 at=at,
+                reason=reason,
             ).cancelled_count
         else:
-            case = _Case(work, context, shop, Refusal((channel,), source, wording, at))
+            case = _Case(work, context, shop, Refusal((channel,), source, wording, at, reason=reason))
             case.remember(place.bucket, place)
             with work.in_bucket(place.bucket):
                 case.suppress(place.bucket, place)
@@ -167,7 +171,7 @@ class _Case(NamedTuple):
     def suppress(self, bucket: int, address: AddressPlace) -> None:
         if self.refusal.is_suppressing:
             subject = Subject(self.shop.id, address.channel.value, address.hash)
-            reason = SuppressionReason.UNSUBSCRIBED.value
+            reason = self.refusal.reason.value
             at, source = self.refusal.at, self.refusal.source
             store.suppress(self.work.connection, bucket, subject, reason=reason, at=at, source=source)
 

@@ -11,10 +11,11 @@ from typing import Final
 from rekindle.terms.send import SendEventKind, SendState
 
 #: From the furthest fact to the nearest. A mail can bounce after its server said "delivered"; one that was handed over
-#: was sent whatever was thought of it before.
+#: was sent whatever was thought of it before, and one that the provider then gave up failed after all.
 _FURTHEST_FIRST: Final = (
     (SendEventKind.BOUNCED, SendState.BOUNCED),
     (SendEventKind.DELIVERED, SendState.DELIVERED),
+    (SendEventKind.DROPPED, SendState.FAILED),
     (SendEventKind.RESENT, SendState.RESENT),
     (SendEventKind.HANDED_OVER, SendState.HANDED_OVER),
     (SendEventKind.FAILED, SendState.FAILED),

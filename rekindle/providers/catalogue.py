@@ -83,7 +83,7 @@ class ProviderKind:
 
     def receiver(self, values: Values, certificates: Certificates | None = None) -> Receiver:
         """What reads this account's reports. ``certificates``: for SES, PEM by URL. Raises ValueError."""
-        return self.listen(self._complete(values, self.hook_fields), certificates or {})
+        return self.listen(self._complete(values, self.hook_fields), {} if certificates is None else certificates)
 
     def _complete(self, values: Values, fields: tuple[Field, ...]) -> Values:
         complete: dict[str, str] = {}

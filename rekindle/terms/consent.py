@@ -31,3 +31,4 @@ class SuppressionReason(StrEnum):
     ERASED = "erased"
     IMPORTED = "imported"
     MANUAL = "manual"
+    REVIEW = "review"  #: wrote something that may be a no; until a person has read it

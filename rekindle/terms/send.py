@@ -39,6 +39,7 @@ class SendEventKind(StrEnum):
     DEFERRED = "deferred"
     BOUNCED = "bounced"
     FAILED = "failed"
+    DROPPED = "dropped"  #: the provider took it, and gave it up
     SKIPPED = "skipped"
     UNCERTAIN = "uncertain"
     RESENT = "resent"

@@ -41,6 +41,24 @@ LINKS = Counter(
     ["link", "outcome"],
     registry=_REGISTRY,
 )
+HOOKS = Counter(
+    "rekindle_hooks",
+    "Requests of providers that report, by provider and outcome (accepted, forged, unreadable, no_hook, away ...).",
+    ["provider", "outcome"],
+    registry=_REGISTRY,
+)
+REPORTS = Counter(
+    "rekindle_reports",
+    "Reports of providers, by provider and kind; `other` are those of unknown kinds.",
+    ["provider", "kind"],
+    registry=_REGISTRY,
+)
+REPORTS_UNMATCHED = Counter(
+    "rekindle_reports_unmatched",
+    "Reports that are about no message of ours.",
+    ["provider"],
+    registry=_REGISTRY,
+)
 
 
 def counted() -> bytes:

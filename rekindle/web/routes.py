@@ -16,7 +16,7 @@ from rekindle.store.database import Connection
 from rekindle.store.shops import shop_by_write_key
 from rekindle.terms.event import ShopEvent
 from rekindle.terms.shop import ShopSettings
-from rekindle.web import health, runtime
+from rekindle.web import health, hooks, runtime
 from rekindle.web.http import Handler
 from rekindle.web.ingest.app import Intake
 from rekindle.web.ingest.store import EventStore
@@ -36,7 +36,14 @@ _PREFIXES: tuple[tuple[str, Handler], ...] = (
     ("/r/", follow.recover),
     ("/c/", follow.product),
     ("/u/", unsubscribe.unsubscribe),
+    (hooks.PREFIX, hooks.receive),
 )
+_SMALL = 65_536  #: bytes of a body that a bare handler may want
+
+
+def body_limit(path: str) -> int:
+    """How much of a body is read for the bare handler of a path."""
+    return hooks.MAX_BODY if path.startswith(hooks.PREFIX) else _SMALL
 
 
 def handler_for(path: str) -> Handler | None:

@@ -23,7 +23,6 @@ from rekindle.web.under_wsgi import Environ, WSGIApplication, answer_safely
 
 MAX_UPLOAD = 64 * 1024 * 1024  #: bytes of a body for Django; kept on disk beyond the first megabyte
 _IN_MEMORY = 1024 * 1024
-_SMALL = 65_536  #: bytes of a body that a bare handler may want
 
 log = logging.getLogger(__name__)
 
@@ -65,12 +64,14 @@ class Entrance:
         intake: Callable[[], Intake],
         takes_events: Callable[[str], bool],
         handler_for: Callable[[str], Handler | None],
+        body_limit: Callable[[str], int],
         rest: WSGIApplication,
         threads: int,
     ) -> None:
         self._intake = intake
         self._takes_events = takes_events
         self._handler_for = handler_for
+        self._body_limit = body_limit
         self._rest = rest
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
 
@@ -90,7 +91,7 @@ class Entrance:
         if handler is None:
             await self._call_wsgi(scope, protocol)
             return
-        body = await _read(scope, protocol, _SMALL)
+        body = await _read(scope, protocol, self._body_limit(path))
         request = _request(scope, read=lambda limit: body if body is None or len(body) <= limit else None)
         loop = asyncio.get_running_loop()
         _send(scope, protocol, await loop.run_in_executor(self._threads, answer_safely, handler, request))

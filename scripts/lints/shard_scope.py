@@ -15,7 +15,7 @@ from sqlglot import exp
 
 SHARDED = frozenset(
     """attributions carts consents contact_points coupons decisions enrolments events exposures orders outbox
-    product_pairs products rollups send_events sends shoppers suppressions visitors""".split()
+    product_pairs products replies rollups seen_tokens send_events sends shoppers suppressions visitors""".split()
 )
 _UNSTABLE = {
     "now",
@@ -162,7 +162,7 @@ class _Buckets:
         for scope in self.scopes:
             names = self.names.setdefault(id(scope), {})
             for table in scope.find_all(exp.Table):
-                if _scope_of(table) is not scope:
+                if _scope_of(table) is not scope or _is_inserted_into(table):
                     continue
                 node = (id(scope), table.alias_or_name)
                 names[table.alias_or_name] = node
@@ -248,6 +248,12 @@ def _scope_of(node: exp.Expression) -> exp.Expression | None:
     while parent is not None and not isinstance(parent, _SCOPES):
         parent = parent.parent
     return parent
+
+
+def _is_inserted_into(table: exp.Expression) -> bool:
+    """The target of an INSERT, which `_check_inserts` judges: in a CTE it would seem to be read by the query around."""
+    holder = table.parent.parent if isinstance(table.parent, exp.Schema) else table.parent
+    return isinstance(holder, exp.Insert) and holder.this is (table if holder is table.parent else table.parent)
 
 
 def _constant(value: exp.Expression) -> bool:

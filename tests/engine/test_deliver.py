@@ -20,6 +20,7 @@ from rekindle.providers.base import Fault, NotStarted, Pause, Rejected, Uncertai
 from rekindle.providers.fake import FakeProvider
 from rekindle.render.email import EmailTemplate
 from rekindle.store.database import Connection, connect
+from rekindle.terms.send_reference import read_reference
 from tests.due_sends import Person, add_account, publish_template
 
 from .delivery import World, make_world
@@ -69,7 +70,8 @@ def test_the_letter_names_its_send_and_carries_links_that_lead_back_to_it(world:
     assert letter["To"] == "ada@shopper.example"
     assert letter["From"] == "Fernweh <shop@fernweh.example>"
     assert letter["Message-ID"] == f"<{ada.send_id}@rekindle.example>"
-    assert letter["X-Rekindle-Send"] == str(ada.send_id)
+    assert letter["X-Rekindle-Send"].partition("-")[2] == str(ada.send_id)
+    assert read_reference(letter["X-Rekindle-Send"]) is not None
     body = letter.get_body(("html",))
     assert body is not None
     html = body.get_content()

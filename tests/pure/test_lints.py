@@ -35,6 +35,15 @@ UUID = "'00000000-0000-0000-0000-000000000001'"
             "router",
             "INSERT INTO carts (bucket, id) VALUES (%(b)s, %(id)s) ON CONFLICT (bucket, id) DO UPDATE SET state = excluded.state",
         ),
+        (
+            "router",
+            "WITH new AS (INSERT INTO carts (bucket, id) SELECT %(b)s, r.id FROM jsonb_to_recordset(%(rows)s) AS r(id uuid)"
+            " RETURNING id) SELECT count(*) FROM new",
+        ),
+        (
+            "reject",
+            "WITH new AS (INSERT INTO carts (id) VALUES (%(id)s) RETURNING id) SELECT count(*) FROM new",
+        ),
         ("fanout", "SELECT count(*) FROM carts WHERE bucket = ANY(%(buckets)s)"),
         ("fanout", "UPDATE carts SET state = 'lost' WHERE id = %(id)s"),
         (

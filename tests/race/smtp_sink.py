@@ -15,7 +15,7 @@ import re
 import sys
 from collections import Counter
 
-_SEND = re.compile(rb"^X-Rekindle-Send: *([^\r\n]+)", re.MULTILINE | re.IGNORECASE)
+_SEND = re.compile(rb"^X-Rekindle-Send: *\d+-([^\r\n]+)", re.MULTILINE | re.IGNORECASE)
 _MAILBOX = re.compile(rb"<([^>]*)>")
 
 

@@ -134,6 +134,7 @@ def through_loop(django: Django, method: str, path: str, chunks: Iterable[bytes]
         intake=lambda: pytest.fail("no events here"),
         takes_events=lambda path: path.startswith("/v1/"),
         handler_for=HANDLERS.get,
+        body_limit=lambda path: 65_536,
         rest=django,
         threads=1,
     )

@@ -60,7 +60,7 @@ _DROPPED: Final[Mapping[str, FeedbackKind]] = {
     "unsubscribed address": FeedbackKind.UNSUBSCRIBED,
     "spam reporting address": FeedbackKind.COMPLAINED,
 }
-_DEAD: Final = ("bounced address", "invalid")
+_DEAD: Final = frozenset({"bounced address", "invalid"})  # not "invalid SMTPAPI header", which is the sender's
 #: Behind this, `sg_message_id` is about SendGrid's own machines; before it stands what the send was answered with.
 _MACHINE = re.compile(r"\.(?:filter|recvd)")
 
@@ -124,7 +124,7 @@ def _bounce(kind: FeedbackKind, event: Mapping[str, object], words: str, status:
         if text(event.get("type")) == "blocked":
             return BounceClass.TRANSIENT
         return unless_soft(words, status)
-    if kind is FeedbackKind.FAILED and words.strip().lower().startswith(_DEAD):
+    if kind is FeedbackKind.FAILED and words.strip().lower() in _DEAD:
         return BounceClass.PERMANENT
     return None
 

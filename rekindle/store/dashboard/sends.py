@@ -35,7 +35,7 @@ _IN_OUTBOX: Final = {
     SendList.WAITING: (SendState.SCHEDULED, SendState.CLAIMED, SendState.SENDING),
 }
 _BY_EVENT: Final = {
-    SendList.FAILED: (SendEventKind.FAILED, SendEventKind.BOUNCED),
+    SendList.FAILED: (SendEventKind.FAILED, SendEventKind.BOUNCED, SendEventKind.DROPPED),
     SendList.SENT: (SendEventKind.HANDED_OVER,),
     SendList.CLICKED: (SendEventKind.CLICKED, SendEventKind.RESTORED),
     SendList.SKIPPED: (SendEventKind.SKIPPED,),

@@ -14,6 +14,7 @@ from rekindle.store.models.config import (
     Template,
     TemplateVersion,
 )
+from rekindle.store.models.feedback import Reply, SeenToken, StrangeReport
 from rekindle.store.models.results import Attribution, Exposure, Rollup
 from rekindle.store.models.sends import Decision, Enrolment, Outbox, Send, SendEvent
 from rekindle.store.models.shoppers import (
@@ -46,12 +47,15 @@ __all__ = [
     "Product",
     "ProductPair",
     "ProviderAccount",
+    "Reply",
     "Rollup",
+    "SeenToken",
     "Send",
     "SendEvent",
     "Shop",
     "Shopper",
     "SignInAttempts",
+    "StrangeReport",
     "Suppression",
     "Template",
     "TemplateVersion",

@@ -128,7 +128,12 @@ class FlowVersion(models.Model):
 
 
 class ProviderAccount(models.Model):
-    """One account at a provider; `secret` is encrypted with the installation's key."""
+    """One account at a provider; `secret` is encrypted with the installation's key.
+
+    `hook_serial` is the number of the address under which the provider reports, `hook_serial_before` that of the one
+    before it while both are good; the addresses are made from these numbers and a key, and stored nowhere.
+    `hook_secret`, encrypted too, holds what proves reports: two values while a key is changed.
+    """
 
     shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="+")
     channel = models.CharField(max_length=8)
@@ -150,6 +155,9 @@ class ProviderAccount(models.Model):
     trip_count = models.SmallIntegerField(db_default=0)
     #: after a pause one worker tries one message; until then the others leave the account alone
     probe_until = models.DateTimeField(null=True)
+    hook_serial = models.IntegerField(db_default=1)
+    hook_serial_before = models.IntegerField(null=True)
+    hook_secret = models.BinaryField(db_default=b"")
 
     class Meta:
         db_table = "provider_accounts"

@@ -63,7 +63,8 @@ FROM contact_points
 WHERE bucket = %(bucket)s AND id = %(id)s;
 
 -- name: suppress
--- Never write to this address again; a stronger reason (erasure, then complaint and bounce) replaces a weaker one.
+-- Never write to this address again; a stronger reason (erasure, then complaint and bounce) replaces a weaker one, and
+-- any reason a doubt.
 -- in:    :bucket int, :shop_id bigint, :channel text, :address_hash bytea, :reason text, :at timestamptz, :source text
 -- out:   nothing
 -- locks: suppressions row      index: suppressions_pkey
@@ -71,7 +72,8 @@ INSERT INTO suppressions AS s (bucket, shop_id, channel, address_hash, reason, a
 VALUES (%(bucket)s, %(shop_id)s, %(channel)s, %(address_hash)s, %(reason)s, %(at)s, %(source)s)
 ON CONFLICT (bucket, shop_id, channel, address_hash) DO UPDATE
 SET reason = excluded.reason, at = excluded.at, source = excluded.source
-WHERE s.reason <> 'erased' AND (excluded.reason = 'erased' OR s.reason = 'unsubscribed');
+WHERE s.reason <> 'erased' AND excluded.reason <> 'review'
+  AND (excluded.reason = 'erased' OR s.reason IN ('unsubscribed', 'review'));
 
 -- name: lift_unsubscription
 -- A new express consent ends an earlier unsubscription; no other reason is ever lifted by a shopper's event.

@@ -81,11 +81,11 @@ WITH handed AS (
 SELECT count(DISTINCT h.send_id) AS sent,
        count(DISTINCT h.send_id) FILTER (WHERE e.kind IN ('clicked', 'restored')) AS clicked,
        count(DISTINCT h.send_id) FILTER (WHERE e.kind = 'bounced') AS bounced,
-       count(DISTINCT h.send_id) FILTER (WHERE e.kind = 'failed') AS failed,
+       count(DISTINCT h.send_id) FILTER (WHERE e.kind IN ('failed', 'dropped')) AS failed,
        count(DISTINCT h.send_id) FILTER (WHERE e.kind = 'unsubscribed') AS unsubscribed
 FROM handed h
 LEFT JOIN send_events e ON e.bucket = h.bucket AND e.send_id = h.send_id AND e.id >= %(since_id)s
-  AND e.kind IN ('clicked', 'restored', 'bounced', 'failed', 'unsubscribed');
+  AND e.kind IN ('clicked', 'restored', 'bounced', 'failed', 'dropped', 'unsubscribed');
 
 -- name: overview_cart_refusals
 -- Why carts entered no flow since an instant, each cart once per reason. Not: how a cart ended, nor visits that no

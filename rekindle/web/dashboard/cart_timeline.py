@@ -54,6 +54,7 @@ _FACTS: Final = {
     SendEventKind.DEFERRED: ("clock", "The provider waits", ""),
     SendEventKind.BOUNCED: ("mail-x", "Bounced", "bad"),
     SendEventKind.FAILED: ("circle-x", "Failed", "bad"),
+    SendEventKind.DROPPED: ("circle-x", "Given up by the provider", "bad"),
     SendEventKind.SKIPPED: ("mail-off", "Not sent", ""),
     SendEventKind.UNCERTAIN: ("help-circle", "Uncertain whether it went out", "bad"),
     SendEventKind.RESENT: ("refresh", "Sent again", "good"),

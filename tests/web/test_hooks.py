@@ -1,0 +1,536 @@
+"""Providers' reports at our door: genuine ones count once and before the answer, all others change nothing (S-12, R-14)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from rekindle.engine.context import Context
+from rekindle.engine.hooks import HookError, drop_old_hook, hook_addresses, renew_hook, save_hook_keys
+from rekindle.lib.clock import MovableClock
+from rekindle.lib.hook_tokens import make_hook_token
+from rekindle.store.database import Connection
+from rekindle.terms.send_reference import SendReference
+from rekindle.terms.shop import ShopSettings
+from rekindle.web import hooks, metrics
+from rekindle.web.hooks import MAX_BODY
+from tests.engine.scene import Placed, insert, put_cart, put_shopper, rows
+from tests.factories import make_shop
+from tests.providers.signed_reports import (
+    KINDS,
+    TOPIC,
+    Account,
+    Sealed,
+    Told,
+    fresh_key,
+    report,
+    says,
+    shown,
+    sign_mailgun,
+    sign_sendgrid,
+    sign_sns,
+    sign_svix,
+)
+
+from .hooked import ask, forget_hooks, put_account
+from .sent import SEED, Sent, put_send, use
+
+PHONE = "+4915112345678"
+
+
+@dataclass
+class World:
+    connection: Connection
+    context: Context
+    clock: MovableClock
+    shop: ShopSettings
+    shopper: Placed
+    sent: dict[str, Sent]
+
+    def account(self, kind: str, **given: Any) -> Account:
+        return put_account(self.connection, self.context, self.shop, kind, **given)
+
+    def told(self, account: Account, what: str, **given: Any) -> Told:
+        sms = account.kind in {"twilio", "vonage"}
+        sent = self.sent["sms" if sms else "email"]
+        facts = {"send": str(SendReference(sent.bucket, sent.id)), "at": self.now}
+        facts |= {"address": PHONE if sms else "ada@example.com"}
+        return Told(what, **(facts | given))
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def events(self, channel: str = "email") -> list[str]:
+        query = "SELECT kind FROM send_events WHERE bucket = %s AND send_id = %s ORDER BY kind"
+        sent = self.sent[channel]
+        return [str(row["kind"]) for row in rows(self.connection, query, sent.bucket, sent.id)]
+
+    @property
+    def suppressed(self) -> list[tuple[object, object]]:
+        found = rows(
+            self.connection, "SELECT DISTINCT channel, reason FROM suppressions WHERE shop_id = %s", self.shop.id
+        )
+        return sorted((row["channel"], row["reason"]) for row in found)
+
+    @property
+    def consents(self) -> dict[str, object]:
+        query = "SELECT channel, consent FROM contact_points WHERE shop_id = %s AND bucket = %s"
+        return {
+            str(row["channel"]): row["consent"]
+            for row in rows(self.connection, query, self.shop.id, self.shopper.bucket)
+        }
+
+    @property
+    def state(self) -> list[Any]:
+        """Everything that a refused report would change."""
+        tables = (
+            "contact_points",
+            "suppressions",
+            "consents",
+            "outbox",
+            "send_events",
+            "seen_tokens",
+            "strange_reports",
+        )
+        return [rows(self.connection, f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in tables]
+
+
+@pytest.fixture
+def world(
+    connection: Connection, context: Context, clock: MovableClock, spread: int, monkeypatch: pytest.MonkeyPatch
+) -> World:
+    use(monkeypatch, connection, context)
+    forget_hooks(monkeypatch)
+    shop = make_shop(connection, spread=spread)
+    shopper = put_shopper(connection, context, shop)
+    put_phone(connection, context, shop, shopper)
+    cart = put_cart(connection, context, shop, shopper)
+    sent = {
+        channel: put_send(
+            connection, shop, shopper=(shopper.bucket, shopper.id), cart=(cart.bucket, cart.id),
+            at=clock.now() - timedelta(hours=1), channel=channel,
+        )
+        for channel in ("email", "sms")
+    }  # fmt: skip
+    for channel, one in sent.items():
+        connection.execute(
+            "UPDATE sends SET contact_point_id = (SELECT id FROM contact_points WHERE bucket = %s AND shopper_id = %s"
+            " AND channel = %s) WHERE bucket = %s AND id = %s",
+            [shopper.bucket, shopper.id, channel, one.bucket, one.id],
+        )
+    return World(connection, context, clock, shop, shopper, sent)
+
+
+def put_phone(
+    connection: Connection, context: Context, shop: ShopSettings, shopper: Placed, phone: str = PHONE
+) -> None:
+    """A number of the shopper: in its own bucket and a copy in the shopper's."""
+    from rekindle.engine.places import address_place
+    from rekindle.terms.send import Channel
+
+    place = address_place(context, shop, Channel.SMS, phone)
+    for bucket in {place.bucket, shopper.bucket}:
+        insert(
+            connection,
+            "contact_points",
+            {
+                "bucket": bucket, "id": place.id, "shop_id": shop.id, "shopper_bucket": shopper.bucket,
+                "shopper_id": shopper.id, "channel": "sms", "address": phone, "address_hash": place.hash,
+                "consent": "express", "consent_at": context.clock.now(), "consent_wording": "carts",
+                "created_at": context.clock.now(),
+            },
+        )  # fmt: skip
+
+
+def put_waiting(world: World, channel: str = "email", state: str = "scheduled") -> None:
+    sent = world.sent[channel]
+    uncertain_at = world.now if state == "uncertain" else None
+    world.connection.execute(
+        "INSERT INTO outbox (bucket, id, shop_id, shopper_id, enrolment_id, channel, state, send_at, attempts, seed,"
+        " uncertain_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 0, %s, %s)",
+        [sent.bucket, sent.id, world.shop.id, world.shopper.id, sent.id, channel, state, world.now, SEED, uncertain_at],
+    )
+
+
+def channel_of(kind: str) -> str:
+    return "sms" if kind in {"twilio", "vonage"} else "email"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_provider_says_about_a_send_becomes_its_events(world: World, kind: str) -> None:
+    account, channel = world.account(kind), channel_of(kind)
+    expected = []
+    for what, event in (
+        ("queued", None), ("delivered", "delivered"), ("deferred", "deferred"), ("opened", "opened"), ("failed", "dropped"),
+    ):  # fmt: skip
+        if says(kind, what):
+            sealed = report(account, [world.told(account, what)], world.now, nonce=what)
+            assert ask(account.path, sealed).status == 200, what
+            expected += [event] if event else []
+    assert world.events(channel) == sorted(expected)
+    assert world.suppressed == []
+    assert set(world.consents.values()) == {"express"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_a_dead_address_is_suppressed_and_a_full_mailbox_is_not(world: World, kind: str) -> None:
+    account, channel = world.account(kind), channel_of(kind)
+    if says(kind, "full"):
+        assert ask(account.path, report(account, [world.told(account, "full")], world.now, nonce="full")).status == 200
+        assert world.suppressed == []
+    assert ask(account.path, report(account, [world.told(account, "bounced")], world.now, nonce="dead")).status == 200
+    assert world.suppressed == [(channel, "hard_bounce")]
+    assert {"bounced", "dropped"} & set(world.events(channel))
+    assert set(world.consents.values()) == {"express"}, "a bounce is no wish"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("what", ["complained", "unsubscribed"])
+def test_a_no_at_the_provider_ends_the_channel_and_withdraws_what_waits(world: World, kind: str, what: str) -> None:
+    if not says(kind, what):
+        pytest.skip(f"{kind} does not report that")
+    account, channel = world.account(kind), channel_of(kind)
+    world.clock.advance(timedelta(minutes=5))
+    later = put_send(
+        world.connection, world.shop, shopper=(world.shopper.bucket, world.shopper.id), cart=(0, world.shopper.id),
+        at=world.now, channel=channel, seed=b"n" * 16,
+    )  # fmt: skip
+    world.connection.execute(
+        "INSERT INTO outbox (bucket, id, shop_id, shopper_id, enrolment_id, channel, state, send_at, attempts, seed)"
+        " VALUES (%s, %s, %s, %s, %s, %s, 'scheduled', %s, 0, %s)",
+        [later.bucket, later.id, world.shop.id, world.shopper.id, later.id, channel, world.now, SEED],
+    )
+    assert ask(account.path, report(account, [world.told(account, what)], world.now)).status == 200
+    other = "email" if channel == "sms" else "sms"
+    assert world.consents == {channel: "withdrawn", other: "express"}
+    assert world.suppressed == [(channel, "complaint" if what == "complained" else "unsubscribed")]
+    assert rows(world.connection, "SELECT id FROM outbox WHERE shop_id = %s", world.shop.id) == []
+    assert what in world.events(channel)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_repeated_request_changes_nothing_and_is_answered_alike(world: World, kind: str) -> None:
+    account = world.account(kind)
+    what = "complained" if says(kind, "complained") else "bounced"
+    sealed = report(account, [world.told(account, what)], world.now)
+    first = ask(account.path, sealed)
+    state = world.state
+    for _ in range(3):
+        assert ask(account.path, sealed) == first
+    world.clock.advance(timedelta(seconds=90))
+    assert ask(account.path, sealed).status == 200, "as a provider repeats it"
+    assert world.state == state
+
+
+def test_a_provider_that_gives_a_repetition_a_new_id_does_not_count_twice(world: World) -> None:
+    account = world.account("sendgrid")
+    told = [world.told(account, what) for what in ("delivered", "opened", "opened")]
+    told[2] = replace(told[2], at=told[2].at + timedelta(minutes=1))
+    for nonce in ("a", "b", "c"):
+        ask(account.path, report(account, told, world.now, nonce=nonce))
+    assert world.events() == ["delivered", "opened", "opened"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_forged_request_is_refused_and_changes_nothing(world: World, kind: str) -> None:
+    account = world.account(kind)
+    what = "complained" if says(kind, "complained") else "bounced"
+    good = report(account, [world.told(account, what)], world.now)
+    state = world.state
+    stranger = replace(account, key="not-the-key-of-this-account" if kind != "ses" else f"{TOPIC}-of-somebody-else")
+    forged = [
+        report(stranger, [world.told(account, what)], world.now),
+        Sealed(good.body.replace(b'ignature": "', b'ignature": "0'), {}, good.query),
+    ]
+    if kind not in {"postmark", "brevo", "mailgun"}:  # nothing of theirs covers the body
+        rewritten = json.dumps(json.loads(good.body)).encode() + b" " if good.body[:1] in b"[{" else good.body + b"&x=1"
+        if kind != "ses":  # signs its fields
+            forged.append(Sealed(rewritten, good.headers, good.query))
+        forged.append(Sealed(good.body.replace(b"example.com", b"example.org").replace(b"151", b"152"), good.headers))
+    for one in forged:
+        answer = ask(account.path, one)
+        assert (answer.status, answer.body) == (401, b"not accepted\n")
+    assert world.state == state
+    assert ask(account.path, good).status == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "age"), [("sendgrid", 26), ("ses", 3), ("resend", 0.1), ("mailgun", 9), ("vonage", 26)]
+)
+def test_an_old_request_and_one_from_the_future_are_refused(world: World, kind: str, age: float) -> None:
+    account = world.account(kind)
+    sealed = report(account, [world.told(account, "delivered")], world.now)
+    early = report(account, [world.told(account, "delivered")], world.now + timedelta(seconds=330))
+    world.clock.advance(timedelta(hours=age))
+    assert ask(account.path, sealed).status == 401
+    world.clock.set(world.now - timedelta(hours=age))
+    assert ask(account.path, early).status == 401
+    assert world.events(channel_of(kind)) == []
+    assert ask(account.path, sealed).status == 200
+
+
+def test_a_mailgun_token_cannot_carry_another_body(world: World) -> None:
+    account = world.account("mailgun")
+    sent = world.sent["email"]
+    good = {"event": "delivered", "recipient": "ada@example.com", "timestamp": world.now.timestamp()}
+    good |= {"user-variables": {"send_id": str(SendReference(sent.bucket, sent.id))}}  # type: ignore[dict-item]
+    evil = {**good, "event": "complained"}
+    first = sign_mailgun(account.key, good, "seen-on-the-wire", world.now)
+    stolen = sign_mailgun(account.key, evil, "seen-on-the-wire", world.now)
+    assert ask(account.path, first).status == 200
+    assert ask(account.path, stolen).status == 401
+    assert ask(account.path, first).status == 200, "an honest repetition"
+    assert world.events() == ["delivered"]
+    assert world.suppressed == []
+
+
+def test_all_orders_of_the_reports_lead_to_the_same(world: World) -> None:
+    account = world.account("sendgrid")
+    told = [
+        replace(world.told(account, what), at=world.now + timedelta(seconds=n))
+        for n, what in enumerate(("queued", "delivered", "clicked", "complained"))
+    ]
+    told[2] = replace(told[2], url="https://fernweh.example/sale")
+    seen = []
+    for number, order in enumerate(permutations(told)):
+        world.connection.execute(f"SAVEPOINT order_{number}")
+        put_waiting(world, state="uncertain")
+        for one in order:
+            assert ask(account.path, report(account, [one], world.now)).status == 200
+        seen.append((world.events(), world.suppressed, world.consents, len(world.state[3])))
+        world.connection.execute(f"ROLLBACK TO SAVEPOINT order_{number}")
+    assert len(seen) == 24
+    assert all(one == seen[0] for one in seen)
+    assert seen[0][0] == ["clicked", "complained", "delivered", "handed_over"]
+    assert seen[0][3] == 0, "the doubt is over"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_send_of_which_nobody_knew_is_settled_by_the_first_report(world: World, kind: str) -> None:
+    account, channel = world.account(kind), channel_of(kind)
+    put_waiting(world, channel, "uncertain")
+    what = "queued" if says(kind, "queued") else "delivered"
+    assert ask(account.path, report(account, [world.told(account, what)], world.now)).status == 200
+    assert rows(world.connection, "SELECT id FROM outbox WHERE shop_id = %s", world.shop.id) == []
+    assert world.events(channel) == sorted(["handed_over"] + (["delivered"] if what == "delivered" else []))
+
+
+def test_a_send_that_is_being_sent_is_left_to_its_worker(world: World) -> None:
+    account = world.account("sendgrid")
+    put_waiting(world, state="sending")
+    ask(account.path, report(account, [world.told(account, "delivered")], world.now))
+    assert len(rows(world.connection, "SELECT id FROM outbox WHERE shop_id = %s", world.shop.id)) == 1
+
+
+def test_a_shop_cannot_report_about_the_sends_of_another(world: World) -> None:
+    other = make_shop(world.connection)
+    account = put_account(world.connection, world.context, other, "sendgrid")
+    state = world.state[:5]
+    told = [replace(world.told(account, what), address="") for what in ("delivered", "bounced", "complained")]
+    assert ask(account.path, report(account, told, world.now)).status == 200
+    assert world.state[:5] == state
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_nobody_has_heard_of_is_kept_and_counted_and_never_an_error(world: World, kind: str) -> None:
+    account = world.account(kind)
+    for nonce in ("a", "b"):
+        sealed = report(account, [world.told(account, "unheard")], world.now, nonce=nonce)
+        assert ask(account.path, sealed).status == 200
+    (kept,) = rows(world.connection, "SELECT name, times FROM strange_reports WHERE account_id = %s", account.id)
+    assert kept["times"] == 2
+    assert "eleport" in str(kept["name"])
+    assert f'rekindle_reports_total{{kind="other",provider="{kind}"}}'.encode() in metrics.counted()
+
+
+def test_a_batch_counts_each_event_and_one_about_nothing_of_ours_harms_no_other(world: World) -> None:
+    account = world.account("sendgrid")
+    told = [
+        world.told(account, "delivered"),
+        replace(world.told(account, "delivered"), send="7-00000000-0000-7000-8000-000000000001"),
+        replace(world.told(account, "delivered"), send=""),
+        replace(world.told(account, "delivered"), send="not ours\0at all"),
+        world.told(account, "unheard"),
+        world.told(account, "opened"),
+    ]
+    assert ask(account.path, report(account, told, world.now)).status == 200
+    assert world.events() == ["delivered", "opened"]
+
+
+def test_a_complaint_about_another_letter_of_the_shop_counts_for_the_address(world: World) -> None:
+    account = world.account("mandrill")
+    assert (
+        ask(account.path, report(account, [replace(world.told(account, "complained"), send="")], world.now)).status
+        == 200
+    )
+    assert world.consents["email"] == "withdrawn"
+    assert world.suppressed == [("email", "complaint")]
+    stranger = replace(world.told(account, "bounced"), send="", address="Nobody@Example.com")
+    assert ask(account.path, report(account, [stranger], world.now, nonce="2")).status == 200
+    assert ("email", "hard_bounce") in world.suppressed
+
+
+def test_a_late_no_does_not_undo_a_newer_yes(world: World) -> None:
+    account = world.account("sendgrid")
+    late = replace(world.told(account, "complained"), at=world.now - timedelta(days=2))
+    assert ask(account.path, report(account, [late], world.now)).status == 200
+    assert world.consents["email"] == "express"
+    assert world.suppressed == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/hooks/", "/hooks/sendgrid", "/hooks/sendgrid/", "/hooks/sendgrid/x", "/hooks//x", "/hooks/sendgrid/" + "A" * 32],
+)
+def test_a_made_up_address_is_refused_without_asking_the_database(
+    world: World, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hooks.runtime, "database", lambda: pytest.fail("the database was asked"))
+    assert ask(path).status == 404
+    token = make_hook_token(b"x" * 32, 1, 1)
+    assert ask(f"/hooks/sendgrid/{token}").status == 404
+
+
+def test_who_guesses_addresses_has_to_wait(world: World) -> None:
+    statuses = [ask("/hooks/sendgrid/guess", remote="203.0.113.9").status for _ in range(100)]
+    assert 429 in statuses
+    account = world.account("sendgrid")
+    good = report(account, [world.told(account, "delivered")], world.now)
+    assert ask(account.path, good, remote="192.0.2.7").status == 200
+
+
+def test_an_address_belongs_to_one_provider_and_may_be_looked_at(world: World) -> None:
+    account = world.account("mandrill")
+    assert ask(account.path.replace("mandrill", "sendgrid"), method="GET").status == 404
+    assert ask(account.path, method="HEAD").status == 200
+    assert ask(account.path, method="GET").status == 200
+    assert ask(account.path, method="PUT").status == 405
+
+
+def test_an_address_is_replaced_without_losing_a_report(world: World) -> None:
+    account = world.account("sendgrid")
+
+    def status(url: str, nonce: str) -> int:
+        moved = replace(account, url=url)
+        return ask(moved.path, report(moved, [world.told(account, "delivered")], world.now, nonce=nonce)).status
+
+    connection, context, shop = world.connection, world.context, world.shop
+    both = renew_hook(connection, context, shop, account.id)
+    assert both.before == account.url
+    assert (status(both.now, "a"), status(both.before, "b")) == (200, 200)
+    with pytest.raises(HookError):
+        renew_hook(connection, context, shop, account.id)
+    only = drop_old_hook(connection, context, shop, account.id)
+    hooks._hooks.cache_clear()  # as after ten seconds
+    assert (only.now, only.before) == (both.now, "")
+    assert (status(only.now, "c"), status(account.url, "d")) == (200, 404)
+    assert hook_addresses(connection, context, shop, account.id) == only
+
+
+def test_a_key_is_replaced_without_losing_a_report(world: World) -> None:
+    account = world.account("resend")
+    newer = replace(account, key=fresh_key("resend"))
+
+    def statuses() -> list[int]:
+        hooks._hooks.cache_clear()
+        told = [world.told(account, "delivered")]
+        return [ask(one.path, report(one, told, world.now, nonce=one.key)).status for one in (account, newer)]
+
+    keys = [shown("resend", one.key) for one in (account, newer)]
+    for given, expected in ((keys[:1], [200, 401]), (keys, [200, 200]), (keys[1:], [401, 200]), ([], [401, 401])):
+        save_hook_keys(world.connection, world.context, world.shop, account.id, " ".join(given))
+        assert statuses() == expected
+    assert world.events() == ["delivered"]
+
+
+def test_keys_are_sealed_at_rest(world: World) -> None:
+    account = world.account("mailgun", key="canary-5c1e")
+    (row,) = rows(world.connection, "SELECT hook_secret FROM provider_accounts WHERE id = %s", account.id)
+    assert b"canary" not in bytes(row["hook_secret"])  # type: ignore[arg-type]
+
+
+def test_a_key_of_a_wrong_form_is_refused_when_it_is_typed_in(world: World) -> None:
+    account = world.account("sendgrid")
+    with pytest.raises(HookError, match="verification key"):
+        save_hook_keys(world.connection, world.context, world.shop, account.id, "not a key")
+    good = report(account, [world.told(account, "delivered")], world.now)
+    assert ask(account.path, good).status == 200
+
+
+def test_too_much_and_what_cannot_be_read_are_told_so(world: World) -> None:
+    account = world.account("sendgrid")
+    assert ask(account.path, Sealed(b"x" * (MAX_BODY + 1), {})).status == 413
+    for body in (b"", b"{}", b"[" * 200_000, b"\xff\xfe", b"null"):
+        assert ask(account.path, sign_sendgrid(account.key, body, world.now)).status == 400
+    for body in (b"[]", b"[null, 3, [[]], {}]"):
+        assert ask(account.path, sign_sendgrid(account.key, body, world.now)).status == 200
+    assert world.events() == []
+
+
+def test_what_the_database_cannot_hold_is_written_without_it(world: World) -> None:
+    account = world.account("resend")
+    sent = world.sent["email"]
+    nasty = "a\0b\ud800c"
+    event = {
+        "type": "email.bounced", "created_at": world.now.isoformat(),
+        "data": {"to": [nasty], "email_id": nasty, "tags": {"send_id": str(SendReference(sent.bucket, sent.id))},
+                 "bounce": {"message": nasty, "type": "Transient", "subType": nasty}},
+    }  # fmt: skip
+    body = json.dumps(event).encode()
+    assert ask(account.path, sign_svix(account.key, "m", body, world.now)).status in {200, 400}
+    plain = body.replace(b"\\ud800", b"")
+    assert ask(account.path, sign_svix(account.key, "n", plain, world.now)).status == 200
+    assert world.events() == ["bounced"]
+
+
+def test_a_subscription_is_confirmed_only_for_a_topic_of_ours(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = world.account("ses")
+    asked: list[str] = []
+    known = hooks._ear()._get
+
+    def get(url: str) -> bytes | None:
+        asked.append(url)
+        return known(url) or (b"<ok/>" if "ConfirmSubscription" in url else None)
+
+    monkeypatch.setattr(hooks._ear(), "_get", get)
+    url = "https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription&Token=t"
+
+    def confirmation(topic: str, url: str) -> Sealed:
+        stamp = world.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return sign_sns(
+            {
+                "Type": "SubscriptionConfirmation", "MessageId": "s", "TopicArn": topic, "Token": "t",
+                "Message": "confirm", "SubscribeURL": url, "Timestamp": stamp,
+            }
+        )  # fmt: skip
+
+    assert ask(account.path, confirmation(TOPIC, url)).status == 200
+    assert url in asked
+    asked.clear()
+    assert ask(account.path, confirmation(f"{TOPIC}-other", url)).status == 401
+    assert ask(account.path, confirmation(TOPIC, "https://169.254.169.254/latest/meta-data")).status == 401
+    assert asked == []
+
+
+def test_without_the_certificate_the_provider_is_asked_to_come_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = world.account("ses")
+    monkeypatch.setattr(hooks._ear(), "_get", lambda url: None)
+    answer = ask(account.path, report(account, [world.told(account, "delivered")], world.now))
+    assert (answer.status, answer.headers.get("Retry-After")) == (503, "10")
+    assert world.events() == []
+
+
+def test_a_click_on_our_own_link_is_counted_by_the_link_itself(world: World) -> None:
+    account = world.account("sendgrid")
+    ours = replace(world.told(account, "clicked"), url=f"{world.context.public_url}/u/token")
+    theirs = replace(world.told(account, "clicked"), url="https://fernweh.example/about")
+    ask(account.path, report(account, [ours, theirs], world.now))
+    assert world.events() == ["clicked"]
