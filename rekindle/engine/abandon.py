@@ -44,7 +44,7 @@ class AbandonResult(NamedTuple):
 
 def abandon(connection: Connection, context: Context, books: Books, bucket: int, limit: int = BATCH) -> AbandonResult:
     """Look at the carts of one bucket whose idle timer has rung, at most ``limit``; commits before it returns."""
-    return until_free(lambda: _look(connection, context, books, bucket, limit))
+    return until_free(connection, lambda: _look(connection, context, books, bucket, limit))
 
 
 def _look(connection: Connection, context: Context, books: Books, bucket: int, limit: int) -> AbandonResult:

@@ -53,7 +53,7 @@ class _Taken(NamedTuple):
 
 def advance(connection: Connection, context: Context, books: Books, bucket: int, limit: int = BATCH) -> int:
     """Take the next step of at most ``limit`` due runs of one bucket; returns how many. Commits before it returns."""
-    return until_free(lambda: _take_steps(connection, context, books, bucket, limit))
+    return until_free(connection, lambda: _take_steps(connection, context, books, bucket, limit))
 
 
 def _take_steps(connection: Connection, context: Context, books: Books, bucket: int, limit: int) -> int:

@@ -62,14 +62,14 @@ def record_consent(
     """
     fact = Fact(Subject(shop.id, channel.value, address_hash), kind, wording, source, evidence, at)
     work, home = Work(connection, shop), address_bucket(shop, address_hash)
-    with work.whole():
-        with work.in_bucket(home):
-            is_new = _append(connection, context, home, fact)
-            _stand(connection, home, fact)
+
+    def write() -> bool:
+        is_new = work.run_in_bucket(home, lambda: _write(connection, context, home, fact))
         if bucket != home:
-            with work.in_bucket(bucket):
-                _stand(connection, bucket, fact)
-    return is_new
+            work.run_in_bucket(bucket, lambda: _stand(connection, bucket, fact))
+        return is_new
+
+    return work.run_whole(write)
 
 
 def fault_of_chain(
@@ -84,6 +84,12 @@ def fault_of_chain(
 def ledger_key(context: Context) -> bytes:
     """The key of the consent ledger, derived from the installation's hash key."""
     return keyed_hash(context.hash_key, "consents")
+
+
+def _write(connection: Connection, context: Context, home: int, fact: Fact) -> bool:
+    is_new = _append(connection, context, home, fact)
+    _stand(connection, home, fact)
+    return is_new
 
 
 def _append(connection: Connection, context: Context, bucket: int, fact: Fact) -> bool:

@@ -95,7 +95,7 @@ def apply_feedback(
     ``once`` is a token that counts for one body only. Raises ForgedError when it came with another one.
     """
     case = _Case(context, source, Work(connection, source.shop))
-    return until_free(lambda: case.apply(feedback, once, body))
+    return until_free(connection, lambda: case.apply(feedback, once, body))
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -43,8 +44,7 @@ def erase(
 ) -> EraseResult:
     """Erase a known shopper. Idempotent; commits before it returns."""
     case = _Erasure(Work(connection, shop), context, shop, context.clock.now(), source)
-    with case.work.whole():
-        return case.run(bucket, shopper_id)
+    return case.work.run_whole(lambda: case.run(bucket, shopper_id))
 
 
 def erase_address(
@@ -53,12 +53,7 @@ def erase_address(
     """Erase whoever has this address (normalised); one that nobody has is suppressed all the same."""
     place = address_place(context, shop, channel, address)
     case = _Erasure(Work(connection, shop), context, shop, context.clock.now(), source)
-    with case.work.whole():
-        owner = owner_of_contact(connection, place.bucket, place.id)
-        if owner is not None:
-            return case.run(*owner)
-        case.seal(place.bucket, [place])
-    return EraseResult(False, 0)
+    return case.work.run_whole(lambda: case.run_for(place))
 
 
 class _Erasure(NamedTuple):
@@ -75,28 +70,44 @@ class _Erasure(NamedTuple):
         carts = store.carts_of_erased(connection, buckets, shopper_id)
         keys = _visitor_keys(carts, store.visitors_of_erased(connection, buckets, shopper_id))
         self._blank_carts(carts, keys)
-        with self.work.in_bucket(bucket):
-            if not hold_shoppers(connection, bucket, [shopper_id]):
-                return EraseResult(False, 0)
-            addresses = self._addresses(bucket, shopper_id)
-            cancelled = withdraw_channels(
-                connection,
-                self.shop,
-                bucket,
-                shopper_id,
-                list(Channel),
-                reason=Reason.ERASED,
-                nothing_left=True,
-                now=self.context.clock.now(),
-            )
-            store.blank_shopper(connection, bucket, shopper_id, self.at)
-            store.blank_contacts(connection, bucket, [place.id for place in addresses], self.at)
-            store.blank_sends(connection, bucket, shopper_id)
-            self._suppress(bucket, addresses)
+        erased = self.work.run_in_bucket(bucket, lambda: self._blank_shopper(bucket, shopper_id))
+        if erased is None:
+            return EraseResult(False, 0)
+        cancelled, addresses = erased
         self.seal(bucket, addresses)
         self._drop_visitors(keys)
         self._part(carts, shopper_id)
         return EraseResult(True, cancelled)
+
+    def run_for(self, place: AddressPlace) -> EraseResult:
+        """Whoever has the address; nobody's is suppressed all the same."""
+        owner = owner_of_contact(self.work.connection, place.bucket, place.id)
+        if owner is not None:
+            return self.run(*owner)
+        self.seal(place.bucket, [place])
+        return EraseResult(False, 0)
+
+    def _blank_shopper(self, bucket: int, shopper_id: UUID) -> tuple[int, list[AddressPlace]] | None:
+        """Everything in the shopper's own bucket: what was withdrawn, and the addresses. None: nobody is there."""
+        connection = self.work.connection
+        if not hold_shoppers(connection, bucket, [shopper_id]):
+            return None
+        addresses = self._addresses(bucket, shopper_id)
+        cancelled = withdraw_channels(
+            connection,
+            self.shop,
+            bucket,
+            shopper_id,
+            list(Channel),
+            reason=Reason.ERASED,
+            nothing_left=True,
+            now=self.context.clock.now(),
+        )
+        store.blank_shopper(connection, bucket, shopper_id, self.at)
+        store.blank_contacts(connection, bucket, [place.id for place in addresses], self.at)
+        store.blank_sends(connection, bucket, shopper_id)
+        self._suppress(bucket, addresses)
+        return cancelled, addresses
 
     def seal(self, bucket: int, addresses: Iterable[AddressPlace]) -> None:
         """In each address's own bucket: no address, no consent, suppressed for good."""
@@ -114,9 +125,11 @@ class _Erasure(NamedTuple):
                 evidence={},
                 at=self.at,
             )
-            with self.work.in_bucket(place.bucket):
-                store.blank_contacts(self.work.connection, place.bucket, [place.id], self.at)
-                self._suppress(place.bucket, [place])
+            self.work.run_in_bucket(place.bucket, partial(self._seal_at_home, place))
+
+    def _seal_at_home(self, place: AddressPlace) -> None:
+        store.blank_contacts(self.work.connection, place.bucket, [place.id], self.at)
+        self._suppress(place.bucket, [place])
 
     def _blank_carts(self, carts: Iterable[CartOfErased], keys: Iterable[str]) -> None:
         """The carts, and the events about them: those of a spread shop may lie beside the visitor instead."""
@@ -126,10 +139,12 @@ class _Erasure(NamedTuple):
         own = [cart_place(self.shop, prefix + key) for key in keys for prefix in (BROWSE, DEFAULT)]
         told = sorted({cart_id for ids in rows.values() for cart_id in ids} | {place.id for place in own})
         for bucket in sorted({*rows, *(place.bucket for place in own)}):
-            with self.work.in_bucket(bucket):
-                held = lock_carts(self.work.connection, bucket, sorted(rows[bucket]))
-                store.blank_carts(self.work.connection, bucket, [draft.id for draft in held])
-                store.blank_events(self.work.connection, bucket, told)
+            self.work.run_in_bucket(bucket, partial(self._blank_carts_of, bucket, sorted(rows[bucket]), told))
+
+    def _blank_carts_of(self, bucket: int, ids: list[UUID], told: list[UUID]) -> None:
+        held = lock_carts(self.work.connection, bucket, ids)
+        store.blank_carts(self.work.connection, bucket, [draft.id for draft in held])
+        store.blank_events(self.work.connection, bucket, told)
 
     def _drop_visitors(self, keys: Iterable[str]) -> None:
         by_bucket: dict[int, list[UUID]] = defaultdict(list)
@@ -137,8 +152,7 @@ class _Erasure(NamedTuple):
             place = visitor_place(self.shop, key)
             by_bucket[place.bucket].append(place.id)
         for bucket, ids in sorted(by_bucket.items()):
-            with self.work.in_bucket(bucket):
-                store.drop_visitors(self.work.connection, bucket, ids)
+            self.work.run_in_bucket(bucket, partial(store.drop_visitors, self.work.connection, bucket, ids))
 
     def _part(self, carts: Iterable[CartOfErased], shopper_id: UUID) -> None:
         """Nothing leads from a visit to the shopper any more, also not what the browser does next with its cart. Last,

@@ -66,12 +66,7 @@ def opt_out(
     """
     refusal = Refusal(tuple(channels or Channel), source, wording, at, is_suppressing, reason)
     case = _Case(Work(connection, shop), context, shop, refusal)
-    with case.work.whole():
-        with case.work.in_bucket(bucket):
-            cancelled, addresses = case.stop(bucket, shopper_id)
-        for address in addresses:
-            case.remember(bucket, address)
-    return OptOutResult(cancelled)
+    return case.work.run_whole(lambda: case.run(bucket, shopper_id))
 
 
 def opt_out_address(
@@ -89,29 +84,8 @@ def opt_out_address(
     """The no of an address (normalised), also of one that nobody has given yet; its shopper's other addresses on the
     channel say no with it. Idempotent; commits before it returns."""
     place = address_place(context, shop, channel, address)
-    work = Work(connection, shop)
-    with work.whole():
-        owner = store.owner_of_contact(connection, place.bucket, place.id)
-        cancelled = 0
-        if owner is not None:
-            cancelled = opt_out(
-                connection,
-                context,
-                shop,
-                bucket=owner[0],
-                shopper_id=owner[1],
-                channels=[channel],
-                source=source,
-                wording=wording,
-                at=at,
-                reason=reason,
-            ).cancelled_count
-        else:
-            case = _Case(work, context, shop, Refusal((channel,), source, wording, at, reason=reason))
-            case.remember(place.bucket, place)
-            with work.in_bucket(place.bucket):
-                case.suppress(place.bucket, place)
-    return OptOutResult(cancelled)
+    case = _Case(Work(connection, shop), context, shop, Refusal((channel,), source, wording, at, reason=reason))
+    return case.work.run_whole(lambda: case.run_for(place))
 
 
 class _Case(NamedTuple):
@@ -121,6 +95,22 @@ class _Case(NamedTuple):
     context: Context
     shop: ShopSettings
     refusal: Refusal
+
+    def run(self, bucket: int, shopper_id: UUID) -> OptOutResult:
+        """For a known shopper."""
+        cancelled, addresses = self.work.run_in_bucket(bucket, lambda: self.stop(bucket, shopper_id))
+        for address in addresses:
+            self.remember(bucket, address)
+        return OptOutResult(cancelled)
+
+    def run_for(self, address: AddressPlace) -> OptOutResult:
+        """For whoever has the address, or nobody."""
+        owner = store.owner_of_contact(self.work.connection, address.bucket, address.id)
+        if owner is not None:
+            return self.run(*owner)
+        self.remember(address.bucket, address)
+        self.work.run_in_bucket(address.bucket, lambda: self.suppress(address.bucket, address))
+        return OptOutResult(0)
 
     def stop(self, bucket: int, shopper_id: UUID) -> tuple[int, list[AddressPlace]]:
         """Everything in the shopper's own bucket; returns what was withdrawn, and the addresses that said no."""
@@ -165,8 +155,7 @@ class _Case(NamedTuple):
             at=refusal.at,
         )
         if address.bucket != bucket:
-            with self.work.in_bucket(address.bucket):
-                self.suppress(address.bucket, address)
+            self.work.run_in_bucket(address.bucket, lambda: self.suppress(address.bucket, address))
 
     def suppress(self, bucket: int, address: AddressPlace) -> None:
         if self.refusal.is_suppressing:

@@ -50,8 +50,7 @@ _Stored = TypeVar("_Stored", CartDraft, OrderDraft)
 def apply_order(connection: Connection, context: Context, shop: ShopSettings, event: ShopEvent) -> None:
     """Apply one order event that did not come through `engine.ingest`; commits before it returns."""
     work = Work(connection, shop)
-    with work.whole():
-        apply_orders(work, context, shop, [placed(shop, event, event_id_of(shop, event))])
+    work.run_whole(lambda: apply_orders(work, context, shop, [placed(shop, event, event_id_of(shop, event))]))
 
 
 def apply_orders(work: Work, context: Context, shop: ShopSettings, batch: Sequence[Placed]) -> None:

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Final, TypeVar
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from rekindle.store.database import Connection
 from rekindle.terms.shop import ShopSettings
@@ -44,17 +45,38 @@ class Work:
         """Around what is done in one bucket; a transaction of its own when the shop lies in several."""
         return nullcontext() if self.is_one else self.connection.transaction()
 
+    def run_whole(self, verb: Callable[[], _Result]) -> _Result:
+        """Everything within `whole`; done again after a deadlock where it is one transaction."""
+        if not self.is_one:
+            return verb()
+        return until_free(self.connection, lambda: _within(self.whole(), verb))
 
-def until_free(transaction: Callable[[], _Result]) -> _Result:
+    def run_in_bucket(self, bucket: int, part: Callable[[], _Result]) -> _Result:
+        """What is done in one bucket within `in_bucket`; done again after a deadlock where it is one transaction."""
+        if self.is_one:
+            return part()
+        return until_free(self.connection, lambda: _within(self.in_bucket(bucket), part))
+
+
+def until_free(connection: Connection, transaction: Callable[[], _Result]) -> _Result:
     """Run ``transaction`` (one whole database transaction); again when PostgreSQL undid it to end a deadlock.
 
     Locks are taken in one order within each verb, but a report of several orders holds the first one's shopper while it
     locks the second one's cart, and so may meet a verb that goes from carts to shoppers. One of the two is undone; it
     has left nothing behind and can run again at once.
+
+    Within a transaction of the caller it runs once: what the caller holds would stay in the way of the other side.
     """
+    if connection.info.transaction_status is not TransactionStatus.IDLE:
+        return transaction()
     for _ in range(_TRIES - 1):
         try:
             return transaction()
         except psycopg.errors.DeadlockDetected:
             continue
     return transaction()
+
+
+def _within(transaction: AbstractContextManager[object], part: Callable[[], _Result]) -> _Result:
+    with transaction:
+        return part()

@@ -202,7 +202,7 @@ async def drop_claimed(link: AsyncConnection, bucket: int, ids: Sequence[UUID], 
 
 
 async def hand_back(link: AsyncConnection, bucket: int, rows: Sequence[Later], lease_until: datetime) -> set[UUID]:
-    values = {"bucket": bucket, "rows": _json(rows), "lease_until": lease_until}
+    values = {"bucket": bucket, "rows": _json(_in_order(rows)), "lease_until": lease_until}
     return await _ids(link, "hand_back", values)
 
 
@@ -221,8 +221,9 @@ async def mark_sending(
 
     What is missing from the answer was cancelled, or its lease ran out: it must not be sent.
     """
-    values = {"bucket": bucket, "ids": array_literal(list(accounts)), "held_until": held_until, "now": now}
-    values |= {"accounts": array_literal(list(accounts.values())), "lease_until": lease_until}
+    ids = sorted(accounts)
+    values = {"bucket": bucket, "ids": array_literal(ids), "held_until": held_until, "now": now}
+    values |= {"accounts": array_literal([accounts[one] for one in ids]), "lease_until": lease_until}
     if not events:
         return await _ids(link, "mark_sending", values)
     async with link.pipeline():
@@ -284,7 +285,8 @@ async def drop_sending(link: AsyncConnection, bucket: int, ids: Sequence[UUID], 
 
 
 async def try_again_later(link: AsyncConnection, bucket: int, rows: Sequence[Later], held_until: datetime) -> set[UUID]:
-    return await _ids(link, "try_again_later", {"bucket": bucket, "rows": _json(rows), "held_until": held_until})
+    values = {"bucket": bucket, "rows": _json(_in_order(rows)), "held_until": held_until}
+    return await _ids(link, "try_again_later", values)
 
 
 async def mark_uncertain(
@@ -297,6 +299,11 @@ async def mark_uncertain(
 async def _ids(link: AsyncConnection, name: str, values: dict[str, Any]) -> set[UUID]:
     cursor = await link.execute(sql(name), values)
     return {row[0] for row in await cursor.fetchall()}
+
+
+def _in_order(rows: Sequence[Later]) -> list[Later]:
+    """Rows are locked in the order they are told in; an order or an opt-out that withdraws some goes by their ids."""
+    return sorted(rows, key=lambda row: row.id)
 
 
 def _json(rows: Sequence[msgspec.Struct]) -> str:

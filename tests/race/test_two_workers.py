@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -174,40 +173,6 @@ def test_after_an_order_nothing_is_planned_whoever_was_faster(
             )["n"]
             == PEOPLE
         )
-
-
-def test_a_deadlock_costs_a_repeat_and_nothing_else(
-    fresh_dsn: str, context: Context, clock: MovableClock, shop: ShopSettings
-) -> None:
-    """Somebody holds a shopper and asks for a cart that `abandon` holds while it asks for the shopper."""
-    with connect(fresh_dsn) as other, connect(fresh_dsn) as link:
-        places = one(link, "SELECT bucket, shopper_bucket FROM carts ORDER BY id LIMIT 1")
-        bucket, shopper_bucket = places["bucket"], places["shopper_bucket"]
-        other.execute("SET deadlock_timeout = '1h'")  # the other side finds the deadlock, and is the one undone
-        link.execute("SET deadlock_timeout = '100ms'")
-        books, place = Books.load(link), int(str(bucket))
-        failures: list[BaseException] = []
-
-        def look() -> None:
-            try:
-                abandon(link, context, books, place)
-            except BaseException as error:  # shown by the assertion below
-                failures.append(error)
-
-        worker = threading.Thread(target=look)
-        with other.transaction():
-            other.execute("SELECT 1 FROM shoppers WHERE bucket = %s FOR UPDATE", (shopper_bucket,))
-            worker.start()
-            blocked = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND cardinality(pg_blocking_pids(pid)) > 0"
-            deadline = time.monotonic() + 30
-            while not rows(other, blocked, link.info.backend_pid):
-                assert time.monotonic() < deadline
-            other.execute("SELECT 1 FROM carts WHERE bucket = %s ORDER BY id FOR UPDATE", (bucket,))
-        worker.join(60)
-        assert not worker.is_alive()
-        assert failures == []
-        abandon(link, context, books, place)  # carts that the other one still held were left for a later look
-        assert rows(link, "SELECT 1 FROM carts WHERE bucket = %s AND state = 'abandoned'", bucket)
 
 
 def ordering(shop: ShopSettings, context: Context, people: range) -> Callable[[Connection], None]:

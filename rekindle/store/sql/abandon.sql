@@ -79,10 +79,16 @@ WHERE c.bucket = %(bucket)s AND c.id = ANY(%(ids)s::uuid[]);
 -- End the runs of carts that were given up or emptied.
 -- in:    :bucket int, :ids uuid[], :reason text, :now timestamptz
 -- out:   id, shop_id, cart_id, shopper_id, step      0..n rows
--- locks: enrolments rows      index: enrolments_cart
+-- locks: enrolments rows in id order      index: enrolments_cart
+WITH held AS MATERIALIZED (
+  SELECT id FROM enrolments
+  WHERE bucket = %(bucket)s AND cart_id = ANY(%(ids)s::uuid[]) AND state = 'waiting'
+  ORDER BY id FOR UPDATE
+)
 UPDATE enrolments e
 SET state = 'exited', exit_reason = %(reason)s, due_at = NULL, ended_at = %(now)s
-WHERE e.bucket = %(bucket)s AND e.cart_id = ANY(%(ids)s::uuid[]) AND e.state = 'waiting'
+FROM held h
+WHERE e.bucket = %(bucket)s AND e.id = h.id
 RETURNING e.id, e.shop_id, e.cart_id, e.shopper_id, e.step;
 
 -- name: copy_enrolments

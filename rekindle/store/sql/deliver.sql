@@ -124,7 +124,7 @@ DELETE FROM outbox m USING ours WHERE m.bucket = %(bucket)s AND m.id = ours.id
 RETURNING m.id;
 
 -- name: hand_back
--- Claimed sends go back to waiting: :rows is [{"id", "send_at"}]; no attempt is used up.
+-- Claimed sends go back to waiting: :rows is [{"id", "send_at"}], sorted by id; no attempt is used up.
 -- in:    :bucket int, :rows jsonb, :lease_until timestamptz
 -- out:   id                                   0..n rows
 -- locks: outbox rows      index: outbox_pkey
@@ -136,8 +136,8 @@ RETURNING m.id;
 
 -- name: mark_sending
 -- First lock: from here on a crash means "perhaps sent". Only while the lease still runs; a fresh one begins. The
--- coalesces keep the planner off outbox_leased, where it would read the whole batch for each wave. No order of locks
--- is needed: a wave has one row of each shopper, and whoever else locks rows of the outbox holds their shoppers.
+-- coalesces keep the planner off outbox_leased, where it would read the whole batch for each wave. The ids come sorted:
+-- rows are locked in that order, as by an order of several shoppers that withdraws what waits for them.
 -- in:    :bucket int, :ids uuid[], :accounts bigint[], :held_until timestamptz, :now timestamptz,
 --        :lease_until timestamptz
 -- out:   id                                   0..n rows; what is missing was cancelled, or its lease ran out
