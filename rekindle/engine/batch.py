@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from rekindle.engine.facts import Candidate
-from rekindle.providers.base import Letter
+from rekindle.providers.base import Letter, Sms
+
+#: What leaves by an account.
+Message: TypeAlias = Letter | Sms
 
 
 @dataclass(slots=True)
@@ -14,7 +18,7 @@ class Going:
     """One message on its way out by an account."""
 
     candidate: Candidate
-    letter: Letter
+    letter: Message
     account_id: int
 
 

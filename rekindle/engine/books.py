@@ -46,6 +46,7 @@ class Books:
         self.flows: dict[int, tuple[ActiveFlow, ...]] = {}
         self.templates: dict[tuple[int, str], PublishedTemplate] = {}
         self.accounts: dict[int, tuple[ProviderAccountRow, ...]] = {}
+        self._accounts_by_id: dict[int, ProviderAccountRow] = {}
         self.shelf = Shelf()
         self._versions: dict[int, RunningVersion] = {}
         self._contents: dict[int, TemplateContent] = {}
@@ -80,7 +81,8 @@ class Books:
         self.flows = {shop_id: tuple(found) for shop_id, found in flows.items()}
         self.templates = {(t.shop_id, t.key): t for t in configuration.published_templates(connection)}
         accounts: dict[int, list[ProviderAccountRow]] = {}
-        for account in configuration.provider_accounts(connection):
+        self._accounts_by_id = {account.id: account for account in configuration.provider_accounts(connection)}
+        for account in self._accounts_by_id.values():
             accounts.setdefault(account.shop_id, []).append(account)
         self.accounts = {shop_id: tuple(found) for shop_id, found in accounts.items()}
         self._rules.clear()
@@ -139,6 +141,10 @@ class Books:
     def accounts_of(self, shop_id: int, channel: str) -> tuple[ProviderAccountRow, ...]:
         """The shop's accounts on a channel, in the order in which they are tried."""
         return tuple(a for a in self.accounts.get(shop_id, ()) if a.channel == channel)
+
+    def account(self, account_id: int) -> ProviderAccountRow | None:
+        """One account that is switched on."""
+        return self._accounts_by_id.get(account_id)
 
     def _version(self, version_id: int, flow_id: int, key: str, definition: str) -> RunningVersion | None:
         """None for a definition that this release cannot read: one broken flow must not stop the others."""

@@ -16,8 +16,8 @@ from rekindle.engine.books import Books
 from rekindle.engine.context import Context
 from rekindle.engine.facts import Candidate
 from rekindle.lib.tokens import Purpose, make_token
-from rekindle.providers.base import Letter
-from rekindle.render.email import CompiledEmail, EmailTemplate, compile_email, render_email
+from rekindle.providers.base import Letter, LetterParts
+from rekindle.render.email import CompiledEmail, EmailTemplate, RenderedEmail, compile_email, render_email
 from rekindle.render.facts import (
     CartFacts,
     FactsError,
@@ -30,7 +30,7 @@ from rekindle.render.facts import (
 )
 from rekindle.render.lint import lint_before_send, required_of
 from rekindle.render.merge import TemplateError
-from rekindle.render.mime import HeaderError, MailHeaders, build_message
+from rekindle.render.mime import HeaderError, MailHeaders, build_message, piece_headers
 from rekindle.store.database import Connection
 from rekindle.store.outbox import Claimed
 from rekindle.terms.decision import Verdict, deny
@@ -81,10 +81,14 @@ class Composer:
         }
         return tuple(name for name, lacking in lacks.items() if lacking)
 
-    def compose(self, candidate: Candidate, now: datetime) -> Letter | Verdict:
-        """The message, or the verdict that denies it: nothing leaves with a hole in it."""
+    def compose(self, candidate: Candidate, now: datetime, *, in_parts: bool = False) -> Letter | Verdict:
+        """The message, or the verdict that denies it: nothing leaves with a hole in it.
+
+        ``now`` becomes its date; the same facts and the same instant make the same letter, byte for byte. ``in_parts``:
+        it also says its pieces.
+        """
         try:
-            return self._write(candidate, now)
+            return self._write(candidate, now, in_parts)
         except (TemplateError, HeaderError) as fault:
             return deny(Reason.RENDER_FAILED, why=str(fault)[:300])
         except FactsError as fault:
@@ -93,7 +97,7 @@ class Composer:
             log.exception("compose_failed", extra={"facts": {"send": str(candidate.held.id)}})
             return deny(Reason.RENDER_FAILED, why=type(fault).__name__)
 
-    def _write(self, candidate: Candidate, now: datetime) -> Letter | Verdict:
+    def _write(self, candidate: Candidate, now: datetime, in_parts: bool) -> Letter | Verdict:
         held, row, cart, shop = candidate.held, candidate.row, candidate.cart, candidate.shop
         compiled = self._compiled.get(row.template_version_id) if row else None
         if row is None or cart is None or shop is None or compiled is None:
@@ -151,6 +155,7 @@ class Composer:
             recipient=headers.to_address,
             content=build_message(headers, email),
             wire_safe=True,
+            parts=_parts(headers, email) if in_parts else None,
         )
 
     def _shop_facts(self, shop: ShopSettings) -> ShopFacts:
@@ -166,6 +171,19 @@ class Composer:
             )
             known = self._shops[shop.id] = (shop, facts)
         return known[1]
+
+
+def _parts(headers: MailHeaders, email: RenderedEmail) -> LetterParts:
+    return LetterParts(
+        from_address=headers.from_address,
+        from_name=headers.from_name,
+        to_name=headers.to_name,
+        reply_to=headers.reply_to,
+        subject=email.subject,
+        text=email.text,
+        html=email.html,
+        headers=piece_headers(headers),
+    )
 
 
 class _Links:

@@ -17,8 +17,10 @@ from rekindle.engine.compose import Composer
 from rekindle.engine.context import Context
 from rekindle.engine.facts import Candidate, facts_of, read_candidates
 from rekindle.engine.hand_over import HandOver
+from rekindle.engine.make_provider import MakeProvider
+from rekindle.engine.opt_out import opt_out_address
 from rekindle.engine.outcome import decision, event
-from rekindle.engine.route import MakeProvider, Routes
+from rekindle.engine.route import Routes
 from rekindle.policy.may_send import may_send
 from rekindle.providers.base import Letter
 from rekindle.store import outbox
@@ -27,7 +29,7 @@ from rekindle.store.database import Connection
 from rekindle.store.outbox import Claimed, Later
 from rekindle.terms.decision import Outcome, Verdict, deny
 from rekindle.terms.reasons import Reason
-from rekindle.terms.send import SendEventKind
+from rekindle.terms.send import Channel, SendEventKind
 from rekindle.terms.send_facts import RouteFacts
 
 #: A second send to the same shopper waits for the first one of the batch: their caps are asked one after the other.
@@ -86,7 +88,7 @@ class Deliverer:
         self.pace = pace
         self.routes = Routes(context, books, make)
         self.composer = Composer(context)
-        self.hand_over = HandOver(line, context, self.routes, pace)
+        self.hand_over = HandOver(line, context, self.routes, pace, self._obey)
         self._after: dict[int, int] = {}  # bucket -> last shop served, so that many shops take turns
 
     def stop(self) -> None:
@@ -121,6 +123,16 @@ class Deliverer:
         if claimed:
             await self.hand_over.all(batch, await self._decide(link, batch, claimed))
         return batch.tally
+
+    def _obey(self, one: Going, at: datetime) -> None:
+        """A provider says that the shopper told it to stop: that is an opt-out like any other. Waits for the database;
+        it happens seldom."""
+        shop, row, channel = one.candidate.shop, one.candidate.row, Channel(one.candidate.held.channel)
+        if shop is not None and row is not None and row.address is not None:
+            source = f"provider account {one.account_id}"
+            opt_out_address(
+                self.control, self.context, shop, channel=channel, address=row.address, source=source, at=at
+            )
 
     def _turn(self, bucket: int, claimed: Sequence[Claimed]) -> None:
         """More shops than rows in a batch: go on after the last one served; else begin with the first again."""
@@ -169,7 +181,9 @@ class Deliverer:
             return _Judged(candidate, deny(Reason.EVALUATION_FAILED, error=str(error)[:200]))
         if not verdict.allowed:
             return _Judged(candidate, verdict)
-        composed = self.composer.compose(candidate, now)
+        held = candidate.held
+        said_at = held.first_try_at if held.only_account is not None else None  # a repeat says what was said
+        composed = self.composer.compose(candidate, said_at or now, in_parts=self.routes.in_parts(account_id))
         if isinstance(composed, Verdict):
             return _Judged(candidate, composed)
         return _Judged(candidate, verdict, composed, account_id)
@@ -186,7 +200,7 @@ class Deliverer:
             if denied:
                 gone = await outbox.drop_claimed(link, bucket, list(denied), batch.claimed_until)
                 skipped = [
-                    event(one.candidate, SendEventKind.SKIPPED, at, one.verdict.reason)
+                    event(one.candidate, _end_of(one.candidate), at, one.verdict.reason)
                     for send_id, one in denied.items()
                     if send_id in gone
                 ]
@@ -199,3 +213,8 @@ class Deliverer:
 def _planned(one: Candidate) -> tuple[datetime, datetime, UUID]:
     held = one.held
     return (one.row.planned_at if one.row else held.send_at), held.send_at, held.id
+
+
+def _end_of(candidate: Candidate) -> SendEventKind:
+    """What was to be repeated may have gone out before: it counts, and is never called skipped."""
+    return SendEventKind.SKIPPED if candidate.held.only_account is None else SendEventKind.FAILED

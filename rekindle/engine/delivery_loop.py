@@ -18,8 +18,7 @@ from rekindle.engine.books import Books
 from rekindle.engine.context import Context
 from rekindle.engine.deliver import Deliverer
 from rekindle.engine.loops import FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_SLEEP_S, Loop, sleep_until
-from rekindle.engine.make_provider import make_provider
-from rekindle.engine.route import MakeProvider
+from rekindle.engine.make_provider import MakeProvider, Maker
 from rekindle.engine.settle import Settler
 from rekindle.store import outbox
 from rekindle.store.async_connection import Line
@@ -32,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class DeliveryLoop(Loop):
-    """A thread that delivers. ``make`` makes providers from accounts."""
+    """A thread that delivers. ``make`` makes providers from accounts; its own maker without one."""
 
     def __init__(
         self,
@@ -40,11 +39,12 @@ class DeliveryLoop(Loop):
         context: Context,
         *,
         name: str = "deliver",
-        make: MakeProvider = make_provider,
+        make: MakeProvider | None = None,
         pace: Pace = PACE,
     ) -> None:
         super().__init__(name, dsn, context)
-        self._make, self._pace = make, pace
+        self._maker = Maker(context.clock)
+        self._make, self._pace = make or self._maker, pace
         self._settle_at = float("-inf")
         self._deliverer: Deliverer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -128,6 +128,7 @@ class DeliveryLoop(Loop):
             return
         try:
             await deliverer.close()
+            await self._maker.close()
         except Exception:  # the worker ends or begins anew; leases end by themselves
             log.exception("delivery_not_closed")
 

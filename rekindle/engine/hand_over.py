@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import cast
 
-from rekindle.engine.batch import Batch, Going, Pace, Tally
+from rekindle.engine.batch import Batch, Going, Message, Pace, Tally
 from rekindle.engine.context import Context
-from rekindle.engine.outcome import Replies, hand_over_events, record, refused_addresses
+from rekindle.engine.outcome import Replies, event, hand_over_events, record, refused_addresses
+from rekindle.engine.repeat import tries
 from rekindle.engine.route import Routes
 from rekindle.engine.second_lock import Looked, start_under_lock
-from rekindle.providers.base import Accepted, NotStarted, Outcome, Pause
+from rekindle.providers.base import Accepted, Capabilities, Fault, NotStarted, Outcome, Pause, Rejected
 from rekindle.store import outbox
 from rekindle.store.async_connection import GONE, AsyncConnection, Line
 from rekindle.store.outbox import Later, SendEventRow, SuppressionRow
+from rekindle.terms.reasons import Reason
+from rekindle.terms.send import SendEventKind
 
 #: A wave does not wait longer than this for its slowest reply; what is still open is recorded when it comes.
 REPLY_S = 5.0
@@ -49,10 +53,13 @@ class _Late:
 
 
 class HandOver:
-    """Hands batches over, wave by wave. ``stopping``: the wave under way is finished, the rest given back."""
+    """Hands batches over, wave by wave. ``stopping``: the wave under way is finished, the rest given back. ``obey``
+    carries out the opt-out of a shopper who told the provider to stop."""
 
-    def __init__(self, line: Line, context: Context, routes: Routes, pace: Pace) -> None:
-        self._line, self._context, self._routes, self._pace = line, context, routes, pace
+    def __init__(
+        self, line: Line, context: Context, routes: Routes, pace: Pace, obey: Callable[[Going, datetime], None]
+    ) -> None:
+        self._line, self._context, self._routes, self._pace, self._obey = line, context, routes, pace, obey
         self._open: set[Reply] = set()
         self._late: list[_Late] = []
         self._taken: list[SendEventRow] = []  # accepted, and not recorded yet
@@ -96,6 +103,7 @@ class HandOver:
         held_until = self._now() + self._pace.sending_lease
         try:
             link = await self._line.get()
+            wave = await self._remember(link, batch, wave)
             sending = await self._mark_sending(link, batch, wave, held_until)
             started, looked = await self._start(link, batch, sending, held_until)
         except GONE:
@@ -128,6 +136,37 @@ class HandOver:
             batch.tally.again += len(await outbox.hand_back(link, batch.bucket, rows, batch.claimed_until))
         return ready.wave, [one for one in ready.rest if one.account_id not in resume_at]
 
+    async def _remember(self, link: AsyncConnection, batch: Batch, wave: list[Going]) -> list[Going]:
+        """Store what is said to accounts that know keys; leave out repeats that are not safe any more."""
+        keyed = self._routes.keyed({one.account_id for one in wave})
+        if not keyed and all(one.candidate.held.only_account is None for one in wave):
+            return wave
+        now, first, unsafe = self._now(), [], []
+        for account_id in {one.account_id for one in wave}:
+            members = [one for one in wave if one.account_id == account_id]
+            found = tries(members, keyed.get(account_id, Capabilities()), now)
+            first += found.first
+            unsafe += found.unsafe
+        await outbox.remember_letters(link, batch.bucket, first, held_until=batch.claimed_until, now=now)
+        if unsafe:
+            await self._leave_in_doubt(link, batch, unsafe, now)
+        gone = {one.candidate.held.id for one in unsafe}
+        return [one for one in wave if one.candidate.held.id not in gone]
+
+    async def _leave_in_doubt(
+        self, link: AsyncConnection, batch: Batch, unsafe: Sequence[Going], now: datetime
+    ) -> None:
+        ids = [one.candidate.held.id for one in unsafe]
+        async with link.transaction():
+            left = await outbox.leave_in_doubt(link, batch.bucket, ids, held_until=batch.claimed_until, at=now)
+            rows = [
+                event(one.candidate, SendEventKind.UNCERTAIN, now, Reason.NOT_REPEATABLE, account=one.account_id)
+                for one in unsafe
+                if one.candidate.held.id in left
+            ]
+            await outbox.add_events(link, batch.bucket, rows)
+        batch.tally.uncertain += len(left)
+
     async def _mark_sending(
         self, link: AsyncConnection, batch: Batch, wave: Sequence[Going], held_until: datetime
     ) -> list[Going]:
@@ -157,7 +196,8 @@ class HandOver:
             for account_id, members in by_account.items():
                 provider = self._routes.provider(account_id)
                 assert provider is not None, "it was made ready for this wave"
-                started.extend(zip(members, provider.start([one.letter for one in members]), strict=True))
+                start_all = cast("Callable[[Sequence[Message]], list[Reply]]", provider.start)
+                started.extend(zip(members, start_all([one.letter for one in members]), strict=True))
 
         if not sending:
             return started, Looked()
@@ -183,6 +223,9 @@ class HandOver:
         """Record until it is recorded: what a provider took must not be forgotten because the database went away."""
         while True:
             try:
+                for one, said in replies.answers:
+                    if isinstance(said, Rejected) and said.fault is Fault.OPTED_OUT:
+                        self._obey(one, replies.at)  # before the record: an opt-out is never forgotten by a crash
                 tally = await record(await self._line.get(), self._context, replies)
                 await self._suppress_elsewhere(replies)
                 return tally

@@ -1,22 +1,82 @@
-"""Which adapter belongs to a stored provider account? Options and opened secret in, a provider out."""
+"""Which adapter belongs to a stored provider account? Options and opened secret in, a provider out.
+
+SMTP keeps its password as the secret. The providers of the catalogue keep their secret fields as a JSON object, and the
+others in the options.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
 
-from rekindle.providers.base import EmailProvider
+import msgspec
+
+from rekindle.lib.clock import SYSTEM_CLOCK, Clock
+from rekindle.providers.base import EmailProvider, PushProvider, SmsProvider
+from rekindle.providers.catalogue import KINDS
 from rekindle.providers.email.smtp import SmtpProvider, SmtpSettings, Timeouts, Tls
+from rekindle.providers.http_client import HttpClient, HttpSettings
+from rekindle.terms.send import Channel
 
 SMTP: Final = "smtp"
 #: To one server, of one worker; servers commonly allow ten.
 DEFAULT_CONNECTIONS: Final = 8
+#: These take the letter as it is; the others build it themselves, from its parts.
+_TAKE_MIME: Final = frozenset({"mailgun", "ses"})
+
+Provider: TypeAlias = EmailProvider | SmsProvider | PushProvider
+#: Makes a provider from an account's kind, options and opened secret. Raises ValueError for options that mean nothing.
+MakeProvider: TypeAlias = Callable[[str, dict[str, object], bytes], Provider]
+
+
+class Maker:
+    """A `MakeProvider` for one event loop: its accounts share an HTTP client, which `close` closes."""
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK, http: HttpSettings | None = None) -> None:
+        self._clock, self._settings = clock, http
+        self._client: HttpClient | None = None
+
+    def __call__(self, kind: str, options: Mapping[str, object], secret: bytes) -> Provider:
+        if kind == SMTP:
+            return SmtpProvider(smtp_settings(options, secret))
+        found = KINDS.get(kind)
+        if found is None:
+            raise ValueError(f"there is no provider of the kind {kind}")
+        if self._client is None:
+            self._client = HttpClient(self._settings)
+        return found.provider(self._client, account_values(options, secret), clock=self._clock)
+
+    async def close(self) -> None:
+        """Let go of the connections of the accounts, which are closed already."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+
+def needs_parts(kind: str) -> bool:
+    """Does a letter for an account of this kind have to say its pieces?"""
+    found = KINDS.get(kind)
+    return found is not None and found.channel is Channel.EMAIL and kind not in _TAKE_MIME
+
+
+def account_values(options: Mapping[str, object], secret: bytes) -> dict[str, str]:
+    """What was typed in for an account of the catalogue. Raises ValueError for a secret that cannot be read."""
+    try:
+        hidden = msgspec.json.decode(secret, type=dict[str, str]) if secret else {}
+    except msgspec.DecodeError:
+        raise ValueError("the stored secret is not one of this kind of account") from None
+    return {name: str(value) for name, value in options.items()} | hidden
+
+
+def sealed_values(values: Mapping[str, str]) -> bytes:
+    """The secret fields of an account as they are sealed."""
+    return msgspec.json.encode(dict(values))
 
 
 def make_provider(
     kind: str, options: Mapping[str, object], secret: bytes, *, timeouts: Timeouts | None = None
 ) -> EmailProvider:
-    """A provider, not opened yet. Raises ValueError for a kind or options that mean nothing."""
+    """An SMTP provider, not opened yet. Raises ValueError for a kind or options that mean nothing."""
     if kind != SMTP:
         raise ValueError(f"there is no provider of the kind {kind}")
     return SmtpProvider(smtp_settings(options, secret, timeouts=timeouts))

@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from rekindle.engine.batch import Going
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
+from rekindle.engine.make_provider import MakeProvider, Provider, needs_parts
 from rekindle.lib.vault import VaultError, open_sealed
-from rekindle.providers.base import EmailProvider, NotStarted, Pause
+from rekindle.providers.base import Capabilities, NotStarted, Pause
 from rekindle.store.configuration import ProviderAccountRow
 from rekindle.store.outbox import Claimed
 from rekindle.terms.send_facts import RouteFacts
 from rekindle.terms.shop import ShopSettings
 
 log = logging.getLogger(__name__)
-
-#: Makes a provider from an account's kind, options and opened secret. Raises ValueError for options that mean nothing.
-MakeProvider = Callable[[str, dict[str, object], bytes], EmailProvider]
 
 #: First pause when a provider asks for less pressure without saying how long; doubles up to the longest.
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=15)
@@ -53,7 +51,7 @@ class Ready:
 @dataclass(slots=True)
 class _Open:
     account: ProviderAccountRow
-    provider: EmailProvider
+    provider: Provider
 
 
 class Routes:
@@ -99,12 +97,22 @@ class Routes:
                 ready.busy.add(account_id)
         return ready
 
-    def provider(self, account_id: int) -> EmailProvider | None:
+    def in_parts(self, account_id: int | None) -> bool:
+        """Does a letter that leaves by this account have to say its pieces?"""
+        account = None if account_id is None else self._books.account(account_id)
+        return account is not None and needs_parts(account.kind)
+
+    def provider(self, account_id: int) -> Provider | None:
         """The open provider of an account."""
         found = self._open.get(account_id)
         return found.provider if found else None
 
-    async def provider_for_lookup(self, account_id: int) -> EmailProvider | None:
+    def keyed(self, account_ids: Iterable[int]) -> dict[int, Capabilities]:
+        """Those of these open accounts that answer a repeated key without a second delivery."""
+        found = {one: self._open[one].provider.capabilities for one in account_ids if one in self._open}
+        return {one: can for one, can in found.items() if can.idempotency_ttl_s is not None}
+
+    async def provider_for_lookup(self, account_id: int) -> Provider | None:
         """The provider of an account, opened when it is not yet; None when the account is gone or unusable."""
         return await self._opened(account_id)
 
@@ -142,8 +150,8 @@ class Routes:
             return 0, NotStarted("account", "the account cannot be used: see its settings", Pause.OPERATOR)
         return min(await provider.prepare(width), width), provider.trouble
 
-    async def _opened(self, account_id: int) -> EmailProvider | None:
-        account = next((a for found in self._books.accounts.values() for a in found if a.id == account_id), None)
+    async def _opened(self, account_id: int) -> Provider | None:
+        account = self._books.account(account_id)
         known = self._open.get(account_id)
         if account is None:
             return known.provider if known else None

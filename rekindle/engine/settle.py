@@ -12,10 +12,13 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
 from rekindle.engine.batch import PACE, Pace
 from rekindle.engine.compose import message_id
 from rekindle.engine.context import Context
+from rekindle.engine.make_provider import Provider
+from rekindle.engine.repeat import may_repeat
 from rekindle.engine.route import Routes
 from rekindle.lib.ids import timed_id
 from rekindle.providers.base import EmailProvider
@@ -93,16 +96,14 @@ class Settler:
             only = None if provider.capabilities.lookup else doubt.account_id  # a key means nothing elsewhere
             done.to_send += await store.clear_doubt_not_sent(link, bucket, doubt, now, only_account=only)
 
-    async def _was_sent(self, provider: EmailProvider, doubt: Doubt) -> bool | None:
+    async def _was_sent(self, provider: Provider, doubt: Doubt) -> bool | None:
         """True and False only when it is certain, or (False) when a repeated key is harmless. None: nobody knows."""
         can = provider.capabilities
         if can.lookup:
-            return await provider.lookup(message_id(self._context, doubt.id))
-        if can.idempotency_ttl_s is not None:
-            first_try = doubt.uncertain_at - self._pace.sending_lease
-            if self._context.clock.now() - first_try < timedelta(seconds=can.idempotency_ttl_s):
-                return False
-        return None
+            return await cast("EmailProvider", provider).lookup(message_id(self._context, doubt.id))
+        if doubt.first_try_at is None or doubt.letter_hash is None:
+            return None
+        return False if may_repeat(can, doubt.first_try_at, self._context.clock.now()) else None
 
 
 def _event(

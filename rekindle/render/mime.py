@@ -101,6 +101,15 @@ def build_message(headers: MailHeaders, email: RenderedEmail, *, smtputf8: bool 
     )
 
 
+def piece_headers(headers: MailHeaders) -> tuple[tuple[str, str], ...]:
+    """The headers that a letter in pieces still has to say: those of its list, and ours. Raises HeaderError.
+
+    For a letter that `build_message` takes: the pieces themselves are checked there.
+    """
+    lines = [line.partition(": ") for line in _list_headers(headers)]
+    return (*((name, value) for name, _, value in lines), ("X-Rekindle-Send", headers.send_id))
+
+
 def address(value: str, header: str = "address", smtputf8: bool = False) -> str:
     """One address for a header or an SMTP command, its domain in ASCII. Raises HeaderError.
 

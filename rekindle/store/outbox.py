@@ -32,6 +32,8 @@ class Claimed(NamedTuple):
     send_at: datetime
     seed: bytes
     only_account: int | None = None  #: repeats a key, which means something at this account only
+    first_try_at: datetime | None = None  #: when it first went to an account that knows keys
+    letter_hash: bytes | None = None  #: of what was said then
 
 
 class SendRow(NamedTuple):
@@ -138,6 +140,13 @@ class SuppressionRow(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
+class FirstTry(msgspec.Struct, frozen=True, kw_only=True):
+    """What is about to be said to an account that knows keys. ``letter_hash`` in hex."""
+
+    id: UUID
+    letter_hash: str
+
+
 class Later(msgspec.Struct, frozen=True, kw_only=True):
     """A send that waits again until ``send_at``. ``attempts`` and ``account_id`` matter only after `sending`."""
 
@@ -230,6 +239,23 @@ async def mark_sending(
         await record_sent(link, bucket, events)
         cursor = await link.execute(sql("mark_sending"), values)
     return {row[0] for row in await cursor.fetchall()}
+
+
+async def remember_letters(
+    link: AsyncConnection, bucket: int, rows: Sequence[FirstTry], *, held_until: datetime, now: datetime
+) -> None:
+    """Before the first lock; a row that is not ours any more is left as it is."""
+    if rows:
+        values = {"bucket": bucket, "rows": _json(rows), "held_until": held_until, "now": now}
+        await link.execute(sql("remember_letters"), values)
+
+
+async def leave_in_doubt(
+    link: AsyncConnection, bucket: int, ids: Sequence[UUID], *, held_until: datetime, at: datetime
+) -> set[UUID]:
+    """Repeats that cannot be made; returns those that were still ours."""
+    values = {"bucket": bucket, "ids": array_literal(ids), "held_until": held_until, "at": at}
+    return await _ids(link, "leave_in_doubt", values)
 
 
 async def lock_and_look(

@@ -23,7 +23,8 @@ class EndedCall(NamedTuple):
 
 
 class Doubt(NamedTuple):
-    """An uncertain send; ``uncertain_at`` is also what later changes are conditional on."""
+    """An uncertain send; ``uncertain_at`` is also what later changes are conditional on. With ``first_try_at`` and
+    ``letter_hash`` it went to an account that knows keys, for the first time then, saying that."""
 
     id: UUID
     shop_id: int
@@ -31,6 +32,8 @@ class Doubt(NamedTuple):
     account_id: int | None
     attempts: int
     uncertain_at: datetime
+    first_try_at: datetime | None
+    letter_hash: bytes | None
 
 
 class UncertainSend(NamedTuple):

@@ -76,4 +76,8 @@ class Reason(StrEnum):
     ATTEMPTS_USED_UP = "ATTEMPTS_USED_UP", "The provider kept refusing; no attempt is left."
     CONNECTION_LOST = "CONNECTION_LOST", "The connection broke after the message was sent and before the answer."
     WORKER_DIED = "WORKER_DIED", "The worker died between the start of the call and its answer."
+    NOT_REPEATABLE = (
+        "NOT_REPEATABLE",
+        "It may have been sent, and repeating it is not safe: its content or its key is gone.",
+    )
     OPERATOR = "OPERATOR", "An operator decided."

@@ -14,9 +14,14 @@ from rekindle.engine.batch import PACE, Pace, Tally
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
 from rekindle.engine.deliver import Deliverer
+from rekindle.engine.make_provider import Maker, Provider, sealed_values
+from rekindle.engine.route import secret_owner
 from rekindle.lib.clock import MovableClock
+from rekindle.lib.vault import seal
 from rekindle.providers.base import EmailProvider
+from rekindle.providers.catalogue import KINDS
 from rekindle.providers.fake import FakeProvider
+from rekindle.providers.http_client import EgressRules, HttpSettings
 from rekindle.store.async_connection import Line
 from rekindle.store.database import Connection
 from rekindle.terms.shop import ShopSettings
@@ -24,6 +29,7 @@ from tests.due_sends import Person, add_account, publish_template, seed
 from tests.factories import make_shop
 
 T = TypeVar("T")
+LOOPBACK = HttpSettings(rules=EgressRules(allow_loopback=True), connections=8, connect_s=2.0, answer_s=2.0)
 
 
 @dataclass
@@ -40,6 +46,25 @@ class World:
     provider: FakeProvider = field(default_factory=FakeProvider)
     providers: dict[str, EmailProvider] = field(default_factory=dict)
     pace: Pace = PACE
+    http: HttpSettings = LOOPBACK
+    maker: Maker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.maker = Maker(self.clock, self.http)
+
+    def add_api_account(self, kind: str, base_url: str, *, position: int = 0, **values: str) -> int:
+        """An account of the catalogue that calls a server of ours."""
+        hidden = {one.name for one in KINDS[kind].fields if one.is_secret}
+        secret = sealed_values({name: value for name, value in values.items() if name in hidden})
+        return add_account(
+            self.connection,
+            self.shop,
+            kind=kind,
+            options={"base_url": base_url} | {name: value for name, value in values.items() if name not in hidden},
+            secret=seal(self.context.vault_key, secret, secret_owner(self.shop.id)),
+            channel=KINDS[kind].channel.value,
+            position=position,
+        )
 
     def person(self, name: str = "ada", **changes: Any) -> Person:
         """One shopper whose send is due."""
@@ -47,9 +72,11 @@ class World:
         version = changes.pop("template_version_id", self.template_version_id)
         return seed(self.connection, self.context, [Person(name, shop, template_version_id=version, **changes)])[0]
 
-    def make(self, kind: str, options: dict[str, object], secret: bytes) -> EmailProvider:
+    def make(self, kind: str, options: dict[str, object], secret: bytes) -> Provider:
         if kind in self.providers:
             return self.providers[kind]
+        if kind in KINDS:
+            return self.maker(kind, options, secret)
         if kind != "fake":
             raise ValueError(f"no provider of the kind {kind}")
         return self.provider
@@ -77,6 +104,7 @@ class World:
                 return await work(worker)
             finally:
                 await worker.close()
+                await self.maker.close()
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(run())

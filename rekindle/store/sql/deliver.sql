@@ -27,7 +27,8 @@ WHERE bucket = ANY(%(buckets)s) AND state = 'scheduled';
 -- A recursive loose index scan finds the shops after :after; a shop with little leaves the batch short, the next claim
 -- fills up. The claim is written: a crash leaves `claimed`, which is handed back when the lease ends.
 -- in:    :bucket int, :after bigint, :now timestamptz, :limit int, :lease_until timestamptz
--- out:   id, shop_id, shopper_id, enrolment_id, channel, attempts, send_at, seed, account_id      0..n rows
+-- out:   id, shop_id, shopper_id, enrolment_id, channel, attempts, send_at, seed, account_id, first_try_at,
+--        letter_hash      0..n rows
 -- locks: outbox rows, SKIP LOCKED      index: outbox_shop_due
 WITH RECURSIVE pending AS (
   (SELECT o.shop_id, o.send_at FROM outbox o
@@ -53,7 +54,8 @@ UPDATE outbox m
 SET state = 'claimed', lease_until = %(lease_until)s
 FROM due
 WHERE m.bucket = %(bucket)s AND m.id = due.id
-RETURNING m.id, m.shop_id, m.shopper_id, m.enrolment_id, m.channel, m.attempts, m.send_at, m.seed, m.account_id;
+RETURNING m.id, m.shop_id, m.shopper_id, m.enrolment_id, m.channel, m.attempts, m.send_at, m.seed, m.account_id,
+  m.first_try_at, m.letter_hash;
 
 -- name: send_facts
 -- Everything the decision and the message need, for the claimed sends of one batch. A missing row gives NULLs, and
@@ -147,6 +149,29 @@ SET state = 'sending', lease_until = %(lease_until)s, account_id = w.account_id
 FROM unnest(%(ids)s::uuid[], %(accounts)s::bigint[]) AS w (id, account_id)
 WHERE m.bucket = %(bucket)s AND m.id = w.id AND coalesce(m.state, '') = 'claimed'
   AND coalesce(m.lease_until = %(held_until)s AND m.lease_until > %(now)s, false)
+RETURNING m.id;
+
+-- name: remember_letters
+-- These are about to go to an account that answers a repeated key without a second delivery: :rows is [{"id",
+-- "letter_hash" hex}]. Written before they are sent, so that a repeat after a crash can be the same message.
+-- in:    :bucket int, :rows jsonb, :held_until timestamptz, :now timestamptz
+-- out:   nothing
+-- locks: outbox rows      index: outbox_pkey
+UPDATE outbox m
+SET first_try_at = %(now)s, letter_hash = decode(r.letter_hash, 'hex')
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (id uuid, letter_hash text)
+WHERE m.bucket = %(bucket)s AND m.id = r.id AND coalesce(m.state, '') = 'claimed'
+  AND coalesce(m.lease_until = %(held_until)s, false);
+
+-- name: leave_in_doubt
+-- These were to repeat a key and cannot any more: a person decides. Without its hash nothing repeats them again.
+-- in:    :bucket int, :ids uuid[], :held_until timestamptz, :at timestamptz
+-- out:   id                                   0..n rows
+-- locks: outbox rows      index: outbox_pkey
+UPDATE outbox m
+SET state = 'uncertain', uncertain_at = %(at)s, lease_until = NULL, letter_hash = NULL
+WHERE m.bucket = %(bucket)s AND m.id = ANY(%(ids)s::uuid[]) AND coalesce(m.state, '') = 'claimed'
+  AND coalesce(m.lease_until = %(held_until)s, false)
 RETURNING m.id;
 
 -- name: lock_shoppers

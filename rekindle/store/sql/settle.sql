@@ -44,9 +44,9 @@ RETURNING o.id, o.shop_id, o.shopper_id, o.account_id;
 -- name: settled_doubts
 -- Doubts that are old enough: nothing that was under way when they began can still arrive.
 -- in:    :bucket int, :settled_before timestamptz, :limit int
--- out:   id, shop_id, shopper_id, account_id, attempts, uncertain_at      0..n rows
+-- out:   id, shop_id, shopper_id, account_id, attempts, uncertain_at, first_try_at, letter_hash      0..n rows
 -- locks: none (what follows is conditional on uncertain_at)      index: outbox_uncertain
-SELECT id, shop_id, shopper_id, account_id, attempts, uncertain_at
+SELECT id, shop_id, shopper_id, account_id, attempts, uncertain_at, first_try_at, letter_hash
 FROM outbox
 WHERE bucket = %(bucket)s AND state = 'uncertain' AND uncertain_at <= %(settled_before)s
 ORDER BY uncertain_at
