@@ -14,6 +14,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from rekindle.store.database import Connection
+from rekindle.store.prepared import transaction
 from rekindle.terms.shop import ShopSettings
 
 _Result = TypeVar("_Result")
@@ -36,14 +37,14 @@ class Work:
     def whole(self) -> Iterator[None]:
         """Around everything; a transaction when the shop lies in one bucket. Commits before it returns."""
         if self.is_one:
-            with self.connection.transaction():
+            with transaction(self.connection):
                 yield
         else:
             yield
 
     def in_bucket(self, bucket: int) -> AbstractContextManager[object]:
         """Around what is done in one bucket; a transaction of its own when the shop lies in several."""
-        return nullcontext() if self.is_one else self.connection.transaction()
+        return nullcontext() if self.is_one else transaction(self.connection)
 
     def run_whole(self, verb: Callable[[], _Result]) -> _Result:
         """Everything within `whole`; done again after a deadlock where it is one transaction."""

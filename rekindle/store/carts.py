@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, LiteralString
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from rekindle.policy.cart_draft import CartDraft, Line
 from rekindle.store.copying import id_array
 from rekindle.store.database import Connection
-from rekindle.store.statements import sql
+from rekindle.store.prepared import run
 from rekindle.terms.cart import CartState, Stage
 
 _LINES = msgspec.json.Decoder(list[Line])  # past psycopg's JSON loader, which costs more than the decoding
@@ -27,18 +27,18 @@ _STAGES = {stage.value: stage for stage in Stage}
 
 def load_carts(connection: Connection, bucket: int, ids: Sequence[UUID]) -> list[CartDraft]:
     """Those of the carts that exist."""
-    return _drafts(connection, sql("load_carts"), bucket, ids)
+    return _drafts(connection, "load_carts", bucket, ids)
 
 
 def lock_carts(connection: Connection, bucket: int, ids: Sequence[UUID]) -> list[CartDraft]:
     """As `load_carts`, held until the transaction ends."""
-    return _drafts(connection, sql("lock_carts"), bucket, ids)
+    return _drafts(connection, "lock_carts", bucket, ids)
 
 
 def carts_of_shoppers(connection: Connection, bucket: int, shopper_ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
     """(cart, shopper) for the open and abandoned carts of some shoppers, for a shop that lies in one bucket."""
     values = {"bucket": bucket, "shopper_ids": id_array(shopper_ids)}
-    return [(row[0], row[1]) for row in connection.execute(sql("carts_of_shoppers"), values)]
+    return [(row[0], row[1]) for row in run(connection, "carts_of_shoppers", values)]
 
 
 def write_carts(connection: Connection, bucket: int, drafts: Iterable[CartDraft]) -> list[CartDraft]:
@@ -50,7 +50,7 @@ def write_carts(connection: Connection, bucket: int, drafts: Iterable[CartDraft]
     if not changed:
         return []
     body = msgspec.json.encode([_row(draft) for draft in changed]).decode()
-    done = {row[0] for row in connection.execute(sql("write_carts"), {"bucket": bucket, "rows": body})}
+    done = {row[0] for row in run(connection, "write_carts", {"bucket": bucket, "rows": body})}
     lost = []
     for draft in changed:
         if draft.id in done:
@@ -61,12 +61,10 @@ def write_carts(connection: Connection, bucket: int, drafts: Iterable[CartDraft]
     return lost
 
 
-def _drafts(connection: Connection, statement: LiteralString, bucket: int, ids: Sequence[UUID]) -> list[CartDraft]:
+def _drafts(connection: Connection, statement: str, bucket: int, ids: Sequence[UUID]) -> list[CartDraft]:
     if not ids:
         return []
-    cursor = connection.cursor(binary=True)
-    rows = cursor.execute(statement, {"bucket": bucket, "ids": id_array(ids)}).fetchall()
-    return [_draft(row) for row in rows]
+    return [_draft(row) for row in run(connection, statement, {"bucket": bucket, "ids": id_array(ids)})]
 
 
 def _draft(row: tuple[Any, ...]) -> CartDraft:

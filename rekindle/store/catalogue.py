@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from rekindle.store.database import Connection
-from rekindle.store.statements import sql
+from rekindle.store.prepared import run
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,4 +34,4 @@ def see_products(connection: Connection, bucket: int, products: Iterable[SeenPro
     rows = sorted(products, key=attrgetter("id"))
     if rows:
         body = msgspec.json.encode(rows).decode()
-        connection.execute(sql("see_products"), {"bucket": bucket, "rows": body, "stale": stale})
+        run(connection, "see_products", {"bucket": bucket, "rows": body, "stale": stale})

@@ -6,17 +6,23 @@ PostgreSQL both are the same pool; on a cluster `data` leads to the node that ow
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
+from weakref import WeakSet
 
 import msgspec
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import ConnectionPool
 
 Connection = psycopg.Connection[TupleRow]
+#: A kept connection that was not used for so long is asked whether it still is one.
+DOUBT_S: Final = 0.5
 
 
 def _dumps(value: Any) -> bytes:
@@ -61,6 +67,8 @@ class Database:
             check=ConnectionPool.check_connection,
             name="rekindle",
         )
+        self._own = threading.local()
+        self._kept: WeakSet[Connection] = WeakSet()
 
     def open(self, *, wait: bool = True, timeout_s: float = 30.0) -> Database:
         """Open the pool and, unless told not to, wait for its first connection. Raises PoolTimeout."""
@@ -78,8 +86,42 @@ class Database:
         with self._pool.connection() as connection:
             yield connection
 
+    @contextmanager
+    def kept(self, bucket: int) -> Iterator[Connection]:
+        """As `data`, but this thread's own connection, for one that works without a pause; made when first asked for.
+
+        A pool hands out another connection each time, and asks it first whether it is still there: with hundreds of
+        small transactions a second, every one of its sessions then reads the same plans and catalogue, and the question
+        costs as much as a statement. One that is left broken or in a transaction is given up.
+        """
+        connection = self._own_connection()
+        try:
+            yield connection
+        finally:
+            if connection.closed or connection.pgconn.transaction_status != TransactionStatus.IDLE:
+                connection.close()
+            self._own.used_at = time.monotonic()
+
     def close(self) -> None:
         self._pool.close()
+        for connection in list(self._kept):
+            connection.close()
+
+    def _own_connection(self) -> Connection:
+        known: Connection | None = getattr(self._own, "connection", None)
+        if known is not None and not known.closed:
+            if time.monotonic() - self._own.used_at < DOUBT_S:
+                return known
+            try:
+                ConnectionPool.check_connection(known)
+            except psycopg.OperationalError:
+                known.close()
+            else:
+                return known
+        self._own.connection = made = connect(self.dsn)
+        made.prepare_threshold = None  # `prepared.run` does it, and psycopg would undo it after each rollback
+        self._kept.add(made)
+        return made
 
     def __enter__(self) -> Database:
         return self.open()

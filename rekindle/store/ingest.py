@@ -9,6 +9,7 @@ from uuid import UUID
 
 from rekindle.store.copying import array_literal
 from rekindle.store.database import Connection
+from rekindle.store.prepared import copy_in, run
 from rekindle.store.statements import sql
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
@@ -37,14 +38,13 @@ def copy_events(connection: Connection, rows: Sequence[EventRow]) -> None:
         for row in rows:
             _encode(row, parts)
         parts.append(_TRAILER)
-        with connection.cursor() as cursor, cursor.copy(sql("copy_events")) as copy:
-            copy.write(b"".join(parts))
+        copy_in(connection, "copy_events", b"".join(parts))
 
 
 def known_events(connection: Connection, bucket: int, ids: Sequence[bytes]) -> set[bytes]:
     """Those of the ids that are stored."""
     values = {"bucket": bucket, "ids": array_literal([one.hex() for one in ids])}
-    return {row[0].bytes for row in connection.cursor(binary=True).execute(sql("known_events"), values)}
+    return {row[0].bytes for row in run(connection, "known_events", values)}
 
 
 def move_events(connection: Connection, bucket: int, from_id: UUID, to_id: UUID) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from rekindle.policy.order_fold import OrderDraft
 from rekindle.store.copying import id_array
 from rekindle.store.database import Connection
+from rekindle.store.prepared import run
 from rekindle.store.statements import sql
 
 _COLUMNS = (
@@ -37,19 +38,19 @@ def open_orders(connection: Connection, bucket: int, drafts: Iterable[OrderDraft
     """Add the orders that are not known, hold all of them, and return them as they are."""
     ordered = sorted(drafts, key=lambda draft: draft.id)
     body = msgspec.json.encode([_row(draft) for draft in ordered]).decode()
-    connection.execute(sql("add_orders"), {"bucket": bucket, "rows": body})
+    run(connection, "add_orders", {"bucket": bucket, "rows": body})
     return lock_orders(connection, bucket, [draft.id for draft in ordered])
 
 
 def lock_orders(connection: Connection, bucket: int, ids: Sequence[UUID]) -> dict[UUID, OrderDraft]:
-    rows = connection.execute(sql("lock_orders"), {"bucket": bucket, "ids": id_array(ids)})
+    rows = run(connection, "lock_orders", {"bucket": bucket, "ids": id_array(ids)})
     return {row[1]: OrderDraft(**dict(zip(_COLUMNS, row, strict=True))) for row in rows}
 
 
 def write_orders(connection: Connection, bucket: int, drafts: Iterable[OrderDraft]) -> None:
     rows = [_row(draft) for draft in drafts]
     if rows:
-        connection.execute(sql("write_orders"), {"bucket": bucket, "rows": msgspec.json.encode(rows).decode()})
+        run(connection, "write_orders", {"bucket": bucket, "rows": msgspec.json.encode(rows).decode()})
 
 
 def meet_unknown_cart(
@@ -63,14 +64,14 @@ def meet_unknown_cart(
 
 def reached_carts(connection: Connection, bucket: int, cart_ids: Sequence[UUID]) -> dict[UUID, datetime]:
     """When each cart that was written about was reached first."""
-    rows = connection.execute(sql("reached_carts"), {"bucket": bucket, "cart_ids": id_array(cart_ids)})
+    rows = run(connection, "reached_carts", {"bucket": bucket, "cart_ids": id_array(cart_ids)})
     return {row[0]: row[1] for row in rows}
 
 
 def note_orders(connection: Connection, bucket: int, notes: Iterable[OrderNote]) -> None:
     rows = list(notes)
     if rows:
-        connection.execute(sql("note_orders"), {"bucket": bucket, "rows": msgspec.json.encode(rows).decode()})
+        run(connection, "note_orders", {"bucket": bucket, "rows": msgspec.json.encode(rows).decode()})
 
 
 def _row(draft: OrderDraft) -> dict[str, Any]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from rekindle.store.copying import id_array
 from rekindle.store.database import Connection
-from rekindle.store.statements import sql
+from rekindle.store.prepared import run
 
 #: A shopper's `seen_at` is moved on in steps of this, so that a visit does not rewrite the row at every click.
 SEEN_STEP = timedelta(minutes=10)
@@ -96,28 +96,28 @@ def find_contacts(
     """One row for each asked (contact id, channel, address hash), also for addresses that are not known."""
     rows = [{"id": contact_id, "channel": channel, "hash": digest.hex()} for contact_id, channel, digest in asked]
     values = {"bucket": bucket, "shop_id": shop_id, "rows": _json(rows)}
-    return [ContactRow._make(row) for row in connection.execute(sql("find_contacts"), values)]
+    return [ContactRow._make(row) for row in run(connection, "find_contacts", values)]
 
 
 def load_shoppers(connection: Connection, bucket: int, ids: Sequence[UUID]) -> dict[UUID, ShopperRow]:
-    return _shoppers(connection, sql("load_shoppers"), bucket, ids)
+    return _shoppers(connection, "load_shoppers", bucket, ids)
 
 
 def hold_shoppers(connection: Connection, bucket: int, ids: Sequence[UUID]) -> dict[UUID, ShopperRow]:
     """As `load_shoppers`, with the lock that orders, opt-outs, erasures and sends share."""
-    return _shoppers(connection, sql("hold_shoppers"), bucket, ids)
+    return _shoppers(connection, "hold_shoppers", bucket, ids)
 
 
 def add_shoppers(connection: Connection, bucket: int, news: Iterable[ShopperNews]) -> None:
     rows = sorted(news, key=_id)
     if rows:
-        connection.execute(sql("add_shoppers"), {"bucket": bucket, "rows": _json(rows)})
+        run(connection, "add_shoppers", {"bucket": bucket, "rows": _json(rows)})
 
 
 def improve_shoppers(connection: Connection, bucket: int, news: Iterable[ShopperNews]) -> None:
     rows = list(news)
     if rows:
-        connection.execute(sql("improve_shoppers"), {"bucket": bucket, "rows": _json(rows), "stale": SEEN_STEP})
+        run(connection, "improve_shoppers", {"bucket": bucket, "rows": _json(rows), "stale": SEEN_STEP})
 
 
 def add_contacts(connection: Connection, bucket: int, contacts: Iterable[NewContact]) -> set[UUID]:
@@ -125,11 +125,11 @@ def add_contacts(connection: Connection, bucket: int, contacts: Iterable[NewCont
     rows = list(contacts)
     if not rows:
         return set()
-    return {row[0] for row in connection.execute(sql("add_contacts"), {"bucket": bucket, "rows": _json(rows)})}
+    return {row[0] for row in run(connection, "add_contacts", {"bucket": bucket, "rows": _json(rows)})}
 
 
 def contacts_of_shopper(connection: Connection, bucket: int, shopper_id: UUID) -> list[AddressRow]:
-    rows = connection.execute(sql("contacts_of_shopper"), {"bucket": bucket, "shopper_id": shopper_id})
+    rows = run(connection, "contacts_of_shopper", {"bucket": bucket, "shopper_id": shopper_id})
     return [AddressRow._make(row) for row in rows]
 
 
@@ -140,15 +140,13 @@ def remember_carts(connection: Connection, bucket: int, carts: dict[UUID, list[t
         for shopper_id, places in sorted(carts.items())
     ]
     if rows:
-        connection.execute(sql("remember_carts"), {"bucket": bucket, "rows": _json(rows)})
+        run(connection, "remember_carts", {"bucket": bucket, "rows": _json(rows)})
 
 
-def _shoppers(
-    connection: Connection, statement: LiteralString, bucket: int, ids: Sequence[UUID]
-) -> dict[UUID, ShopperRow]:
+def _shoppers(connection: Connection, statement: str, bucket: int, ids: Sequence[UUID]) -> dict[UUID, ShopperRow]:
     if not ids:
         return {}
-    rows = connection.execute(statement, {"bucket": bucket, "ids": id_array(ids)})
+    rows = run(connection, statement, {"bucket": bucket, "ids": id_array(ids)})
     return {row[0]: ShopperRow._make(row) for row in rows}
 
 

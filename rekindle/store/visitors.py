@@ -12,7 +12,7 @@ import msgspec
 
 from rekindle.store.copying import id_array
 from rekindle.store.database import Connection
-from rekindle.store.statements import sql
+from rekindle.store.prepared import run
 
 _FACTS = msgspec.json.Decoder(dict[str, Any])
 #: Silence after which a visitor's next event begins another visit (the usual half hour of web analytics).
@@ -62,9 +62,7 @@ class VisitorNews:
 def load_visitors(connection: Connection, bucket: int, ids: Sequence[UUID]) -> list[VisitorRow]:
     if not ids:
         return []
-    cursor = connection.cursor(binary=True)
-    rows = cursor.execute(sql("load_visitors"), {"bucket": bucket, "ids": id_array(ids)}).fetchall()
-    return [_row(bucket, row) for row in rows]
+    return [_row(bucket, row) for row in run(connection, "load_visitors", {"bucket": bucket, "ids": id_array(ids)})]
 
 
 def add_visitors(connection: Connection, bucket: int, news: Iterable[VisitorNews]) -> set[UUID]:
@@ -73,7 +71,7 @@ def add_visitors(connection: Connection, bucket: int, news: Iterable[VisitorNews
     if not ordered:
         return set()
     values = {"bucket": bucket, "rows": msgspec.json.encode([_values(one) for one in ordered]).decode()}
-    return {row[0] for row in connection.cursor(binary=True).execute(sql("add_visitors"), values)}
+    return {row[0] for row in run(connection, "add_visitors", values)}
 
 
 def upsert_visitors(connection: Connection, bucket: int, news: Iterable[VisitorNews]) -> list[VisitorRow]:
@@ -82,8 +80,8 @@ def upsert_visitors(connection: Connection, bucket: int, news: Iterable[VisitorN
     if not ordered:
         return []
     body = msgspec.json.encode([_values(one) for one in ordered]).decode()
-    values = {"bucket": bucket, "rows": body, "visit_gap": VISIT_GAP}
-    return [_row(bucket, row) for row in connection.cursor(binary=True).execute(sql("upsert_visitors"), values)]
+    values = {"bucket": bucket, "rows": body, "visit_gap": f"{VISIT_GAP.total_seconds()} seconds"}
+    return [_row(bucket, row) for row in run(connection, "upsert_visitors", values)]
 
 
 def _values(one: VisitorNews) -> dict[str, Any]:

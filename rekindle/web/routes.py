@@ -75,7 +75,7 @@ def intake() -> Intake:
             return shop_by_write_key(connection, write_key)
 
     return Intake(
-        writer=Writer(EventStore(lambda bucket: runtime.database().data(bucket), put)),
+        writer=Writer(EventStore(lambda bucket: runtime.database().kept(bucket), put)),
         shops=Remembered(shop_of),
         clock=context.clock,
         rate=RateLimit(settings.INGEST_RATE),

@@ -22,7 +22,7 @@ from rekindle.web.http import Answer, Request
 from rekindle.web.ingest.app import Intake
 from rekindle.web.ingest.limits import MAX_BODY
 from rekindle.web.ingest.store import EventStore
-from rekindle.web.ingest.writer import Job, Stored, Writer
+from rekindle.web.ingest.writer import CROWD, Job, Stored, Writer
 from rekindle.web.rate import RateLimit
 from rekindle.web.remember import Remembered
 
@@ -299,6 +299,37 @@ def test_events_that_wait_together_are_stored_together(recorder: Recorder) -> No
     gate.set()
     assert all(job.wait(10) == Stored() for job in (*jobs, other))
     assert sorted(len(call) for call in recorder.calls) == [1, 1, 49]  # the other shop never waited for this one
+
+
+def test_a_crowd_that_was_answered_is_waited_for_while_it_comes_back(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, entered = threading.Event(), threading.Event()
+    writer = Writer(EventStore(recorder.open, recorder), threads=1)
+    pauses: list[list[Job]] = [[Job(SHOP, [object()]) for _ in range(4)] for _ in range(3)]  # type: ignore[list-item]
+    came: list[Job] = []
+
+    def come_back(_seconds: float) -> None:
+        group = pauses.pop() if pauses else []
+        assert all(writer.submit(job) for job in group)
+        came.extend(group)
+
+    def hold(_events: Sequence[ShopEvent]) -> None:
+        entered.set()
+        assert gate.wait(10)
+
+    recorder.fail = hold
+    monkeypatch.setattr("rekindle.web.ingest.writer.time.sleep", come_back)
+    crowd = [Job(SHOP, [object()]) for _ in range(CROWD + 20)]  # type: ignore[list-item]
+    assert writer.submit(crowd[0])
+    assert entered.wait(10)
+    assert all(writer.submit(job) for job in crowd[1:])
+    gate.set()
+    assert all(job.wait(10) == Stored() for job in crowd)
+    last = Job(SHOP, [object()])  # type: ignore[list-item]
+    assert writer.submit(last)
+    assert all(job.wait(10) == Stored() for job in (last, *came))
+    assert [len(call) for call in recorder.calls] == [1, CROWD + 19, 13]  # all who came while somebody still did
 
 
 def test_one_bad_request_does_not_spoil_its_neighbours(recorder: Recorder) -> None:

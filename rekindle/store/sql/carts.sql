@@ -42,7 +42,7 @@ WHERE bucket = %(bucket)s AND shopper_id = ANY(%(shopper_ids)s::uuid[]) AND stat
 INSERT INTO carts (bucket, id, shop_id, cart_key, state, stage, items, currency, total_cents, created_at, touched_at,
   check_at, abandoned_at, snapshot_at, closed_at, visitor_key, shopper_bucket, shopper_id, order_key, checkout_key,
   recover_url, views, facts, seq)
-SELECT %(bucket)s, r.id, r.shop_id, r.cart_key, r.state, r.stage, r.items, r.currency, r.total_cents, r.created_at,
+SELECT %(bucket)s::int, r.id, r.shop_id, r.cart_key, r.state, r.stage, r.items, r.currency, r.total_cents, r.created_at,
   r.touched_at, r.check_at, r.abandoned_at, r.snapshot_at, r.closed_at, r.visitor_key, r.shopper_bucket, r.shopper_id,
   r.order_key, r.checkout_key, r.recover_url, r.views, r.facts, r.seq
 FROM json_to_recordset(%(rows)s::json) AS r (

@@ -8,7 +8,7 @@
 -- locks: products rows in id order      index: products_pkey
 INSERT INTO products AS p (bucket, id, shop_id, product_key, title, url, image_url, unit_cents, currency, category,
   popularity, seen_at)
-SELECT %(bucket)s, r.id, r.shop_id, r.product_key, r.title, r.url, r.image_url, r.unit_cents, r.currency, r.category, 0,
+SELECT %(bucket)s::int, r.id, r.shop_id, r.product_key, r.title, r.url, r.image_url, r.unit_cents, r.currency, r.category, 0,
   r.seen_at
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
   id uuid, shop_id bigint, product_key text, title text, url text, image_url text, unit_cents bigint, currency text,

@@ -7,7 +7,7 @@
 -- locks: none      index: orders_pkey
 INSERT INTO orders (bucket, id, shop_id, order_key, state, currency, total_cents, refunded_cents, ordered_at, received_at,
   matched_by, coupons, items, facts)
-SELECT %(bucket)s, r.id, r.shop_id, r.order_key, r.state, r.currency, 0, 0, r.ordered_at, r.received_at, '', '[]', '[]',
+SELECT %(bucket)s::int, r.id, r.shop_id, r.order_key, r.state, r.currency, 0, 0, r.ordered_at, r.received_at, '', '[]', '[]',
   '{}'
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
   id uuid, shop_id bigint, order_key text, state text, currency text, ordered_at timestamptz, received_at timestamptz)

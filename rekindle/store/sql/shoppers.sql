@@ -39,7 +39,7 @@ FOR UPDATE;
 -- locks: none      index: shoppers_pkey
 INSERT INTO shoppers (bucket, id, shop_id, customer_key, first_name, last_name, locale, country, region, timezones, gpc,
   first_seen_at, seen_at, order_count, spent_cents, traits, seq)
-SELECT %(bucket)s, r.id, r.shop_id, r.customer_key, r.first_name, r.last_name, r.locale, r.country, r.region,
+SELECT %(bucket)s::int, r.id, r.shop_id, r.customer_key, r.first_name, r.last_name, r.locale, r.country, r.region,
   r.timezones, r.gpc, r.seen_at, r.seen_at, 0, 0, r.traits, 0
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
   id uuid, shop_id bigint, customer_key text, first_name text, last_name text, locale text, country text, region text,
@@ -104,7 +104,7 @@ WHERE s.bucket = %(bucket)s AND s.id = r.id;
 -- locks: none      index: contact_points_pkey
 INSERT INTO contact_points (bucket, id, shop_id, shopper_bucket, shopper_id, channel, address, address_hash, consent,
   consent_at, consent_wording, created_at)
-SELECT %(bucket)s, r.id, r.shop_id, r.shopper_bucket, r.shopper_id, r.channel, r.address, decode(r.hash, 'hex'),
+SELECT %(bucket)s::int, r.id, r.shop_id, r.shopper_bucket, r.shopper_id, r.channel, r.address, decode(r.hash, 'hex'),
   r.consent, r.consent_at, r.consent_wording, r.created_at
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
   id uuid, shop_id bigint, shopper_bucket int, shopper_id uuid, channel text, address text, hash text, consent text,

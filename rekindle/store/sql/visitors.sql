@@ -18,7 +18,7 @@ WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
 -- locks: none      index: visitors_pkey
 INSERT INTO visitors (bucket, id, shop_id, visitor_key, shopper_bucket, shopper_id, cart_bucket, cart_id, first_seen_at,
   seen_at, visit_count, facts)
-SELECT %(bucket)s, r.id, r.shop_id, r.visitor_key, r.shopper_bucket, r.shopper_id, r.cart_bucket, r.cart_id,
+SELECT %(bucket)s::int, r.id, r.shop_id, r.visitor_key, r.shopper_bucket, r.shopper_id, r.cart_bucket, r.cart_id,
   r.first_seen_at, r.seen_at, 1, r.facts
 FROM json_to_recordset(%(rows)s::json) AS r (
   id uuid, shop_id bigint, visitor_key text, shopper_bucket int, shopper_id uuid, cart_bucket int, cart_id uuid,
@@ -36,7 +36,7 @@ RETURNING id;
 -- locks: visitors rows in id order      index: visitors_pkey
 INSERT INTO visitors AS v (bucket, id, shop_id, visitor_key, shopper_bucket, shopper_id, cart_bucket, cart_id,
   first_seen_at, seen_at, visit_count, facts)
-SELECT %(bucket)s, r.id, r.shop_id, r.visitor_key, r.shopper_bucket, r.shopper_id, r.cart_bucket, r.cart_id,
+SELECT %(bucket)s::int, r.id, r.shop_id, r.visitor_key, r.shopper_bucket, r.shopper_id, r.cart_bucket, r.cart_id,
   r.first_seen_at, r.seen_at, 1, r.facts
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
   id uuid, shop_id bigint, visitor_key text, shopper_bucket int, shopper_id uuid, cart_bucket int, cart_id uuid,

@@ -22,10 +22,12 @@ from rekindle.web import metrics
 
 THREADS = 2
 MAX_TOGETHER = 2_500  #: events of one transaction, unless a single request has more
-#: Where the last transaction held this many requests, the next one waits a moment for more: those just answered are
-#: about to ask again. Measured at 64 connections: 255 instead of 340 microseconds of CPU per event, answered no later.
+#: Where the last transaction held this many requests, the next one waits for those just answered to ask again: in
+#: steps, as long as a step brings more, and never longer than all steps. Each transaction costs half a millisecond
+#: whatever it holds, so a crowd that is stored together is answered sooner, not later.
 CROWD = 8
 LINGER_S = 0.002
+LINGER_STEPS = 8
 MAX_WAITING = 50_000  #: events waiting in all before requests are turned away
 
 log = logging.getLogger(__name__)
@@ -133,9 +135,9 @@ class Writer:
                 self._changed.wait()
             shop_id = self._ready.popleft()
             self._busy.add(shop_id)
-            is_crowded = self._crowds.get(shop_id, 0) >= CROWD
-        if is_crowded:
-            time.sleep(LINGER_S)
+            crowd = self._crowds.get(shop_id, 0)
+        if crowd >= CROWD:
+            self._linger(shop_id, crowd)
         with self._changed:
             jobs = self._waiting.pop(shop_id)
             self._crowds[shop_id] = len(jobs)
@@ -146,6 +148,16 @@ class Writer:
                     self._waiting[shop_id] = jobs[index:]
                     return jobs[:index]
             return jobs
+
+    def _linger(self, shop_id: int, crowd: int) -> None:
+        waiting = len(self._waiting[shop_id])
+        for _ in range(LINGER_STEPS):
+            if waiting >= crowd:
+                return
+            time.sleep(LINGER_S)
+            before, waiting = waiting, len(self._waiting[shop_id])
+            if waiting == before:
+                return
 
     def _give_back(self, jobs: list[Job]) -> None:
         shop_id = jobs[0].shop.id
