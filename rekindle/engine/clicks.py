@@ -40,6 +40,11 @@ class CartLink:
     def is_bought(self) -> bool:
         return self.cart is not None and CartState(self.cart.state) in BOUGHT
 
+    @property
+    def is_visit(self) -> bool:
+        """Whether it is about a visit that put nothing into a cart."""
+        return self.cart is not None and self.cart.cart_key.startswith("browse:")
+
 
 def open_cart_link(connection: Connection, token: str, *, now: datetime) -> CartLink | None:
     """The send and cart behind a recovery or product link; None for every token that is not good any more."""

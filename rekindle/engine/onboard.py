@@ -1,9 +1,12 @@
-"""How does a shop begin? With settings, three e-mails in its language, and a flow that is switched on.
+"""How does a shop begin? With settings, e-mails in its language, a flow that is switched on, and one that is not.
 
 The default flow writes 4, 24 and 72 hours after a cart was left, not sooner: in two randomised field experiments a
 reminder within the first hour lowered purchases against no message at all, one after a day or more raised them (Li,
 Luo, Lu, Moriguchi, Journal of Marketing 85(4), 2021). That early messages look best in vendors' figures is what
 attribution makes of shoppers who would have come back by themselves.
+
+The flow for visits that only looked waits switched off until a person decides: nothing was chosen on such a visit, and
+in many places writing about it needs more consent than writing about a cart does.
 """
 
 from __future__ import annotations
@@ -19,17 +22,23 @@ from rekindle.engine.memberships import Added, add_to_shop
 from rekindle.engine.templates import save_email_template
 from rekindle.lib.addresses import AddressError, normalise_email
 from rekindle.lib.money import MoneyError, parse_currency
-from rekindle.render.defaults import default_email, default_mjml
+from rekindle.render.defaults import default_email, default_mjml, default_visit_email, default_visit_mjml
+from rekindle.render.email import EmailTemplate
 from rekindle.store.database import Connection
 from rekindle.store.new_shop import SETTABLE, insert_shop
 from rekindle.store.shops import load_shop
 from rekindle.terms.cart import Stage
-from rekindle.terms.flow import Flow, Message, Step, Trigger, Wait
+from rekindle.terms.flow import Flow, Message, Reentry, Step, Trigger, Wait
 from rekindle.terms.role import Role
 from rekindle.terms.shop import ShopSettings
 
 FLOW_KEY = "cart-recovery"
 DEFAULT_WAITS_S = (4 * 3_600, 24 * 3_600, 72 * 3_600)
+BROWSE_FLOW_KEY, VISIT_TEMPLATE_KEY = "browse-reminder", "visit-reminder"
+#: One message a day after the visit, at most one a week: a visit says less than a cart, so it asks for less attention.
+BROWSE_WAIT_S, BROWSE_GAP_S = 24 * 3_600, 7 * 86_400
+#: Below the cart flow's: a shopper with a cart is written to about the cart.
+BROWSE_PRIORITY = -10
 MIN_IDLE_S = 10
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -82,24 +91,38 @@ def give_defaults(
     waits_s: Sequence[int] = DEFAULT_WAITS_S,
     by: str = "",
 ) -> None:
-    """The default templates in the shop's language, and the default flow, switched on."""
-    for number in range(1, len(waits_s) + 1):
-        email = default_email(number, shop.locale)
+    """The default templates in the shop's language, the default flow, switched on, and the one for visits, off."""
+
+    def save(key: str, name: str, email: EmailTemplate, source: str) -> None:
         save_email_template(
             connection,
             context,
             shop,
-            key=template_key(number),
-            name=f"Cart reminder {number}",
+            key=key,
+            name=name,
             subject=email.subject,
             preheader=email.preheader,
-            source=default_mjml(number, shop.locale),
+            source=source,
             text=email.text,
             by=by,
         )
-    flow = default_flow(waits_s)
-    save_flow(connection, context, shop, key=FLOW_KEY, name="Cart recovery", definition=flow, by=by)
+
+    for number in range(1, len(waits_s) + 1):
+        email, source = default_email(number, shop.locale), default_mjml(number, shop.locale)
+        save(template_key(number), f"Cart reminder {number}", email, source)
+    save(VISIT_TEMPLATE_KEY, "Browse reminder", default_visit_email(shop.locale), default_visit_mjml(shop.locale))
+    save_flow(connection, context, shop, key=FLOW_KEY, name="Cart recovery", definition=default_flow(waits_s), by=by)
     activate_flow(connection, context, shop, FLOW_KEY, by=by)
+    save_flow(
+        connection,
+        context,
+        shop,
+        key=BROWSE_FLOW_KEY,
+        name="Browse reminder",
+        definition=default_browse_flow(),
+        priority=BROWSE_PRIORITY,
+        by=by,
+    )
 
 
 def default_flow(waits_s: Sequence[int] = DEFAULT_WAITS_S) -> Flow:
@@ -109,6 +132,15 @@ def default_flow(waits_s: Sequence[int] = DEFAULT_WAITS_S) -> Flow:
         steps.append(Wait(id=f"wait-{number}", delay_s=delay_s))
         steps.append(Message(id=f"reminder-{number}", template=template_key(number)))
     return Flow(trigger=Trigger(kinds=(Stage.CART, Stage.CHECKOUT, Stage.PAYMENT)), steps=tuple(steps))
+
+
+def default_browse_flow() -> Flow:
+    """One message about a visit that looked at products and put nothing into a cart."""
+    return Flow(
+        trigger=Trigger(kinds=(Stage.BROWSE,)),
+        steps=(Wait(id="wait", delay_s=BROWSE_WAIT_S), Message(id="reminder", template=VISIT_TEMPLATE_KEY)),
+        reentry=Reentry(shopper_gap_s=BROWSE_GAP_S),
+    )
 
 
 def template_key(number: int) -> str:

@@ -10,12 +10,14 @@ import pytest
 from rekindle.engine.configure import change_shop
 from rekindle.engine.context import Context
 from rekindle.engine.flows import activate_flow, save_flow
-from rekindle.engine.onboard import FLOW_KEY, default_flow
+from rekindle.engine.onboard import BROWSE_FLOW_KEY, FLOW_KEY, default_flow
 from rekindle.lib.clock import MovableClock
+from rekindle.lib.ids import natural_id
+from rekindle.store.buckets import base_bucket
 from rekindle.store.database import Connection, connect
 
 from .days import Days
-from .scene import put_cart, put_shopper
+from .scene import put_cart, put_shopper, put_visit
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 WIDE = {"per_24h": {"email": 9, "all": 9}, "per_7d": {"email": 9, "all": 9}, "per_cart": {"email": 9, "all": 9}}
@@ -112,3 +114,35 @@ def test_a_second_cart_within_the_week_waits_until_the_weeks_cap_opens(days: Day
         ("reminder-2", "CATCH_UP"),
         ("reminder-3", "CATCH_UP"),
     ]
+
+
+def put_products(days: Days, *keys: str) -> None:
+    for key in keys:
+        days.connection.execute(
+            "INSERT INTO products (bucket, id, shop_id, product_key, title, url, image_url, unit_cents, currency, category, popularity, seen_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, '', 900, 'EUR', '', 1, %s)",
+            [
+                base_bucket(days.shop),
+                natural_id("product", days.shop.id, key),
+                days.shop.id,
+                key,
+                f"Lamp {key}",
+                f"https://fernweh.example/{key}",
+                days.clock.now(),
+            ],
+        )
+
+
+@pytest.mark.parametrize("is_on", [False, True])
+def test_a_visit_is_written_about_once_when_its_flow_was_switched_on_and_never_before(days: Days, is_on: bool) -> None:
+    put_products(days, "p1", "p2")
+    if is_on:
+        activate_flow(days.connection, days.context, days.shop, BROWSE_FLOW_KEY)
+    put_visit(days.connection, days.context, days.shop, put_shopper(days.connection, days.context, days.shop), views=["p2", "p1"])  # fmt: skip
+    left = days.clock.now() + timedelta(seconds=days.shop.browse_idle_s)
+    days.pass_by(4 * DAY)
+    assert [(went.step, went.at) for went in days.went()] == ([("reminder", left + DAY)] if is_on else [])
+    if is_on:
+        letter = days.provider.started[0].content
+        assert b"Subject: Another look at Lamp p2?" in letter
+        assert b"You left something" not in letter

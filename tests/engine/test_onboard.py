@@ -12,7 +12,16 @@ from rekindle.engine.abandon import abandon
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
 from rekindle.engine.flows import activate_flow, deactivate_flow, save_flow
-from rekindle.engine.onboard import FLOW_KEY, ShopRefusedError, create_person, create_shop, default_flow
+from rekindle.engine.onboard import (
+    BROWSE_FLOW_KEY,
+    FLOW_KEY,
+    VISIT_TEMPLATE_KEY,
+    ShopRefusedError,
+    create_person,
+    create_shop,
+    default_browse_flow,
+    default_flow,
+)
 from rekindle.engine.templates import TemplateRefusedError, save_email_template
 from rekindle.lib.clock import MovableClock
 from rekindle.store.database import Connection
@@ -46,6 +55,23 @@ def test_a_new_shop_has_letters_in_its_language_and_a_running_flow(
         assert "<html" in content.html
     key = one(connection, "SELECT write_key FROM shops WHERE id = %s", shop.id)["write_key"]
     assert len(str(key)) >= 20
+
+
+def test_a_flow_for_visits_comes_along_and_waits_switched_off(connection: Connection, context: Context) -> None:
+    shop = new_shop(connection, context)
+    stored = one(connection, "SELECT id, active_version_id, activated_at FROM flows WHERE key = %s", BROWSE_FLOW_KEY)
+    assert (stored["active_version_id"], stored["activated_at"]) == (None, None)
+    assert BROWSE_FLOW_KEY not in [flow.key for flow in Books.load(connection).flows_of(shop.id)]
+    activate_flow(connection, context, shop, BROWSE_FLOW_KEY)
+    books = Books.load(connection)
+    assert [flow.key for flow in books.flows_of(shop.id)] == [FLOW_KEY, BROWSE_FLOW_KEY]
+    assert books.flows_of(shop.id)[1].flow == default_browse_flow()
+    template = books.template(shop.id, VISIT_TEMPLATE_KEY)
+    assert template is not None
+    content = books.template_content(connection, template.version_id)
+    assert content is not None
+    assert "angesehen" in content.text
+    assert "Warenkorb" not in content.subject + content.html + content.text
 
 
 def test_the_default_delays_are_those_that_bring_something(connection: Connection, context: Context) -> None:
@@ -93,7 +119,7 @@ def test_a_slug_is_taken_once(connection: Connection, context: Context) -> None:
     new_shop(connection, context)
     with pytest.raises(ShopRefusedError, match="already a shop fernweh"):
         new_shop(connection, context)
-    assert len(rows(connection, "SELECT 1 FROM templates")) == 3
+    assert len(rows(connection, "SELECT 1 FROM templates")) == 4
 
 
 def test_a_person_gets_a_role(connection: Connection, context: Context) -> None:

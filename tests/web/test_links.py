@@ -92,6 +92,11 @@ def test_without_a_checkout_of_the_shop_s_own_the_cart_page_gets_the_token(world
         assert answer.headers["Location"] == f"https://fernweh.example/cart?rekindle_cart={world.sent.link}"
 
 
+def test_a_message_about_a_visit_leads_to_the_front_page(world: World) -> None:
+    world.update_cart(cart_key="browse:a:v1", recover_url=None)
+    assert visit(recover, f"/r/{world.sent.link}").headers["Location"] == "https://fernweh.example"
+
+
 def test_after_the_purchase_the_link_leads_to_the_front_page(world: World) -> None:
     world.update_cart(state="recovered")
     assert visit(recover, f"/r/{world.sent.link}").headers["Location"] == "https://fernweh.example"

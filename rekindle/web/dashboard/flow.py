@@ -23,6 +23,7 @@ from rekindle.store.dashboard.flows import (
 )
 from rekindle.store.dashboard.overview import ReasonCount, Scope
 from rekindle.terms.attribution import LAST_CLICK
+from rekindle.terms.cart import Stage
 from rekindle.terms.flow import Flow, FlowError, parse_flow
 from rekindle.terms.role import Action
 from rekindle.web.dashboard.access import Visit, shop_view
@@ -91,6 +92,7 @@ def _content(visit: Visit, lines: Sequence[FlowLine], line: FlowLine) -> dict[st
         "entries": entries,
         "held_share": entries.held_out / entries.entered if entries.entered else None,
         "exits": _exits(exits),
+        "is_about_visits": flow is not None and Stage.BROWSE in flow.trigger.kinds,
         "may_switch": visit.may(Action.SWITCH_FLOW),
     }
 

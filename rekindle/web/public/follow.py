@@ -23,7 +23,8 @@ _HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Ro
 
 
 def recover(request: Request) -> Answer:
-    """`/r/<token>`: to the shop's checkout when it named one, else to its cart page with the token."""
+    """`/r/<token>`: to the shop's checkout when it named one, else to its cart page with the token; to its front page
+    when there is no cart to come back to."""
     if request.method not in ("GET", "HEAD"):
         return not_allowed("GET", "HEAD")
     token = request.path.removeprefix("/r/")
@@ -42,7 +43,8 @@ def product(request: Request) -> Answer:
 
 def _recover(request: Request, token: str) -> Answer | None:
     def target_of(link: CartLink, shop: ShopSettings) -> str | None:
-        if link.is_bought:  # the cart is history: its checkout would be somebody's order page
+        # a bought cart is history, its checkout would be somebody's order page; a visit has no cart to come back to
+        if link.is_bought or link.is_visit:
             return safe_target(shop.url, shop) or safe_target(shop.restore_url, shop)
         told = link.cart.recover_url if link.cart is not None else None
         return restore_target(shop, token, told)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import ClassVar
 
 import pytest
 
-from rekindle.render.defaults import STEPS, default_email, default_mjml
+from rekindle.render.defaults import STEPS, default_email, default_mjml, default_visit_email, default_visit_mjml
 from rekindle.render.defaults.texts import TEXTS
+from rekindle.render.defaults.visit_texts import VISIT_TEXTS
 from rekindle.render.email import (
     EmailTemplate,
     EmailTemplateError,
@@ -57,13 +59,23 @@ def facts(items: int = 2, **changes: object) -> Facts:
     return build_facts(**given)  # type: ignore[arg-type]
 
 
+VISIT = 0
+
+
+def letter_source(step: int, language: str) -> tuple[EmailTemplate, str]:
+    """A default letter and its MJML; step `VISIT` is the one about a visit."""
+    if step == VISIT:
+        return default_visit_email(language), default_visit_mjml(language)
+    return default_email(step, language), default_mjml(step, language)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", [*STEPS, VISIT])
 def test_the_default_letter_is_fit_to_leave(step: int, language: str) -> None:
-    compiled = compile_email(default_email(step, language))
+    compiled = compile_email(letter_source(step, language)[0])
     for given in (
-        sample_facts(step=step, locale=language),
-        sample_facts(step=step, locale=language, first_name=""),
+        sample_facts(step=step or 1, locale=language),
+        sample_facts(step=step or 1, locale=language, first_name=""),
         facts(items=1, locale=language),
         facts(items=30, locale=language, shop=replace(SAMPLE_SHOP, logo_url="", support_email="")),
     ):
@@ -84,6 +96,19 @@ def test_the_default_letter_shows_what_is_in_the_cart_once() -> None:
     assert "1-item2sample" in letter.html
     assert "Das könnte dazu passen" in letter.html
     assert "weiterer Artikel" not in letter.html
+
+
+def test_the_letter_about_a_visit_shows_what_was_looked_at_and_speaks_of_no_cart() -> None:
+    letter = render_email(compile_email(default_visit_email("en")), sample_facts())
+    assert letter.subject == "Another look at Trail rain jacket “Fjell”?"
+    for part in (letter.html, letter.text):
+        assert "Trail rain jacket" in part
+        assert "€149.00" in part
+        assert "Back to the shop" in part
+        assert "agreed to e-mails" in part
+        for words in ("cart", "Quantity", "Total", "€215.90", "more items", "[["):
+            assert words not in re.sub(r"<style.*?</style>|<!--.*?-->", "", part, flags=re.DOTALL), words
+    assert set(VISIT_TEXTS) == set(TEXTS) == set(LANGUAGES)
 
 
 def test_without_recommendations_there_is_no_heading_for_them() -> None:
@@ -129,10 +154,10 @@ def test_a_hostile_name_stays_text() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_default_letter_reads_only_known_facts_and_promises_nothing(language: str) -> None:
-    for step in STEPS:
-        compiled = compile_email(default_email(step, language))
-        assert email_variables(compiled) <= known_variables()
-        words = default_mjml(step, language) + str(TEXTS[language])
+    for step in (*STEPS, VISIT):
+        email, mjml = letter_source(step, language)
+        assert email_variables(compile_email(email)) <= known_variables()
+        words = mjml + str(TEXTS[language]) + str(VISIT_TEXTS[language])
         for promise in (
             "%25",
             "discount",
@@ -145,7 +170,7 @@ def test_the_default_letter_reads_only_known_facts_and_promises_nothing(language
             "sconto",
         ):
             assert promise not in words
-    assert "[[" not in default_mjml(1, language)
+        assert "[[" not in mjml
 
 
 def test_every_picture_has_an_alt_text_and_every_tag_is_closed() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rekindle.engine.flows import activate_flow, save_flow
-from rekindle.engine.onboard import FLOW_KEY, template_key
+from rekindle.engine.onboard import BROWSE_FLOW_KEY, FLOW_KEY, template_key
 from rekindle.terms.cart import Stage
 from rekindle.terms.flow import AllOf, Branch, Exit, Field, Flow, Message, Trigger, Wait
 from rekindle.terms.flow import Test as Compare
@@ -46,6 +46,15 @@ def test_subjects_are_shown_as_a_shopper_reads_them(world: World, seeded: Seeded
     text = world.as_(VIEWER).get(world.path("flows/")).text
     assert "Your cart at Fernweh Outdoor" in text
     assert "{{" not in text
+
+
+def test_the_flow_for_visits_is_there_and_off_and_says_what_the_law_asks(world: World, seeded: Seeded) -> None:
+    page = world.as_(MARKETER).get(world.path(f"flows/{BROWSE_FLOW_KEY}/"))
+    assert not page.context["flow"].is_active
+    assert "stays off until you switch it on" in page.text
+    assert "express consent" in page.text
+    assert "Another look at" in page.text
+    assert "express consent" not in world.as_(MARKETER).get(world.path(f"flows/{FLOW_KEY}/")).text
 
 
 def test_the_preview_is_the_letter_in_a_cage(world: World, seeded: Seeded) -> None:
