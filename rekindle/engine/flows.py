@@ -10,6 +10,7 @@ import logging
 from typing import NamedTuple
 
 from rekindle.engine.context import Context
+from rekindle.engine.patience import hurry_timers
 from rekindle.store import configuration
 from rekindle.store.buckets import buckets_of
 from rekindle.store.configuration import EndedRun
@@ -75,7 +76,8 @@ def activate_flow(
 ) -> SavedFlow:
     """Let a version (the newest without ``number``) take carts from now on.
 
-    Carts left before this moment are never taken. A flow that is on already changes its version and keeps the moment
+    Carts left before this moment are never taken; those that are not idle for long enough yet are found on time, also
+    where the flow has less patience than its shop. A flow that is on already changes its version and keeps the moment
     at which it was switched on. Raises FlowError for an unknown flow or version, or a template that is gone.
     """
     with connection.transaction():
@@ -83,9 +85,11 @@ def activate_flow(
         version = configuration.flow_version(connection, known.id, number) if known else None
         if known is None or version is None:
             raise FlowError(f"there is no flow {key}" + (f" with a version {number}" if number else ""))
-        _check_templates(connection, shop, parse_flow(version.definition))
+        flow = parse_flow(version.definition)
+        _check_templates(connection, shop, flow)
         activated_at = known.activated_at or context.clock.now()
         configuration.switch_flow(connection, known.id, version.id, activated_at)
+    hurry_timers(connection, context, shop, flow.trigger)
     facts = {"shop": shop.id, "flow": key, "number": version.number, "by": by}
     _log.info("flow_activated", extra={"facts": facts})
     return SavedFlow(known.id, version.id, version.number)

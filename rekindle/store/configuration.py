@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -198,3 +198,21 @@ def stop_enrolments_of_flow(
     """End waiting runs of a flow in one bucket, at most ``limit``."""
     parameters = {"bucket": bucket, "flow_id": flow_id, "reason": reason, "now": now, "limit": limit}
     return [EndedRun(*row) for row in connection.execute(sql("stop_enrolments_of_flow"), parameters).fetchall()]
+
+
+def hurry_timers(
+    connection: Connection,
+    bucket: int,
+    shop_id: int,
+    *,
+    stages: Sequence[str],
+    idle: timedelta,
+    now: datetime,
+    after: datetime,
+    until: datetime,
+    limit: int,
+) -> int:
+    """Bring timers forward that ring in (after, until] and not yet at the threshold ``idle``; returns how many."""
+    parameters = {"bucket": bucket, "shop_id": shop_id, "stages": list(stages), "idle": idle, "now": now}
+    parameters |= {"after": after, "until": until, "limit": limit}
+    return connection.execute(sql("hurry_timers"), parameters).rowcount

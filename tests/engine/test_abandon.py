@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,10 +10,11 @@ import pytest
 from rekindle.engine.abandon import AbandonResult, abandon
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
+from rekindle.engine.flows import activate_flow, save_flow
 from rekindle.lib.clock import MovableClock
 from rekindle.store.database import Connection
 from rekindle.terms.shop import ShopSettings
-from tests.engine.scene import busy_buckets, one, put_cart, put_flow, put_shopper, put_visit, rows, steps
+from tests.engine.scene import busy_buckets, one, put_cart, put_flow, put_shopper, put_template, put_visit, rows, steps
 from tests.factories import make_shop
 
 MIN = timedelta(minutes=1)
@@ -245,6 +247,42 @@ def test_a_quick_flow_comes_before_the_shops_threshold(
     clock.advance(10 * MIN)
     assert run(connection, context, shop) == (1, 1, 1)
     assert one(connection, "SELECT abandoned_at FROM carts")["abandoned_at"] == start + 10 * MIN
+
+
+@pytest.mark.parametrize(
+    ("idle_minutes", "found_after_minutes"), [(25, 25), (15, 30), (120, 120)], ids=["quick", "too late", "slow"]
+)
+def test_switching_on_a_flow_brings_running_timers_forward(
+    connection: Connection,
+    context: Context,
+    clock: MovableClock,
+    shop: ShopSettings,
+    idle_minutes: int,
+    found_after_minutes: int,
+) -> None:
+    """Twenty minutes after a cart was touched; another that is closed, and one of another stage, stay as they are."""
+    put_template(connection, shop)
+    shopper = put_shopper(connection, context, shop)
+    put_cart(connection, context, shop, shopper)
+    put_cart(connection, context, shop, shopper, key="pay", stage="payment")
+    put_cart(connection, context, shop, shopper, key="gone", state="converted", check_at=None)
+    start = clock.now()
+    if idle_minutes > 30:
+        clock.advance(30 * MIN)
+        run(connection, context, shop)  # abandoned by the shop's own threshold; the timer waits for the day it is lost
+    else:
+        clock.advance(20 * MIN)
+    definition = json.dumps({"trigger": {"kinds": ["cart"], "idle_s": idle_minutes * 60}, "steps": steps(1)})
+    save_flow(connection, context, shop, key="mine", name="Mine", definition=definition)
+    activate_flow(connection, context, shop, "mine")
+    timers = {row["cart_key"]: row["check_at"] for row in rows(connection, "SELECT cart_key, check_at FROM carts")}
+    assert timers["cart-1"] == start + found_after_minutes * MIN
+    assert timers["pay"] == start + (15 * MIN if idle_minutes < 30 else 30 * DAY)
+    assert timers["gone"] is None
+    clock.set(start + found_after_minutes * MIN)
+    run(connection, context, shop)
+    runs = rows(connection, "SELECT abandoned_at FROM enrolments")
+    assert [row["abandoned_at"] for row in runs] == ([] if idle_minutes == 15 else [start + found_after_minutes * MIN])
 
 
 def test_the_thresholds_of_shops_and_stages_differ(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from rekindle.engine.context import Context
+from rekindle.engine.flows import activate_flow, save_flow
 from rekindle.store.database import Connection
 from rekindle.terms.event import EventKind
 from rekindle.terms.shop import ShopSettings
@@ -16,7 +18,7 @@ from rekindle.terms.shop import ShopSettings
 from ..conftest import START
 from ..event_factory import added, event, identified, item, ordered, removed, snapshot, tell, viewed
 from ..factories import make_shop
-from .scene import put_flow
+from .scene import put_flow, put_template, steps
 
 Rows = Callable[..., list[tuple[Any, ...]]]
 CHECKOUT = EventKind.CHECKOUT_STARTED
@@ -316,4 +318,19 @@ def test_a_flow_with_less_patience_than_its_shop_sets_the_timer(
         ("browse:a:2", START + timedelta(minutes=10)),
         ("c-1", START + timedelta(minutes=10)),
         ("c-2", START + timedelta(minutes=16)),
+    ]
+
+
+def test_a_quick_flow_that_is_switched_on_sets_the_next_timer_at_once(
+    connection: Connection, context: Context, shop: ShopSettings, rows: Rows
+) -> None:
+    put_template(connection, shop)
+    tell(connection, context, shop, added(cart_key="c-1"))
+    definition = json.dumps({"trigger": {"kinds": ["cart"], "idle_s": 600}, "steps": steps(1)})
+    save_flow(connection, context, shop, key="quick", name="Quick", definition=definition)
+    activate_flow(connection, context, shop, "quick")
+    tell(connection, context, shop, added(cart_key="c-2", visitor_key="a:2"))
+    assert rows("carts", "cart_key, check_at") == [
+        ("c-1", START + timedelta(minutes=10)),
+        ("c-2", START + timedelta(minutes=10)),
     ]

@@ -157,3 +157,21 @@ FROM (
   ORDER BY id LIMIT %(limit)s FOR UPDATE) d
 WHERE e.bucket = %(bucket)s AND e.id = d.id AND e.state = 'waiting'
 RETURNING e.id, e.shop_id, e.cart_id, e.shopper_id, e.step;
+
+-- name: hurry_timers
+-- Bring the timers of at most :limit carts forward to :idle after their last activity, where that is still to come and
+-- the timer rings later. Only timers that ring in (:after, :until] are looked at.
+-- in:    :bucket int, :shop_id bigint, :stages text[], :idle interval, :now timestamptz, :after timestamptz,
+--        :until timestamptz, :limit int
+-- out:   one row per cart      0..n rows
+-- locks: carts rows in id order      index: carts_check
+UPDATE carts c
+SET check_at = c.touched_at + %(idle)s::interval, seq = c.seq + 1
+FROM (
+  SELECT id FROM carts
+  WHERE bucket = %(bucket)s AND check_at > %(after)s AND check_at <= %(until)s AND shop_id = %(shop_id)s
+    AND stage = ANY(%(stages)s) AND state IN ('open', 'abandoned')
+    AND touched_at + %(idle)s::interval > %(now)s AND touched_at + %(idle)s::interval < check_at
+  ORDER BY id LIMIT %(limit)s FOR UPDATE) d
+WHERE c.bucket = %(bucket)s AND c.id = d.id
+RETURNING 1;
