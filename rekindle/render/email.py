@@ -13,6 +13,7 @@ from typing import Final
 from rekindle.render.merge import Compiled, TemplateError, compile_template, render, variables
 from rekindle.render.plain import Facts
 from rekindle.render.plain_text import html_to_text
+from rekindle.render.quick_letter import QuickLetter, quick_letter
 
 #: Longer subjects are cut by every client; RFC 5322 2.1.1 sets no such limit, folding would be possible.
 MAX_SUBJECT_CHARS: Final = 200
@@ -38,11 +39,12 @@ class EmailTemplate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledEmail:
-    """The parts of a template version, ready to render; keep it, keyed by version id."""
+    """The parts of a template version, ready to render; keep it, keyed by version id. ``quick``: see `quick_letter`."""
 
     subject: Compiled
     html: Compiled
     text: Compiled
+    quick: QuickLetter | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,10 @@ def compile_email(template: EmailTemplate) -> CompiledEmail:
     """
     _compiled("preheader", template.preheader, "html")  # alone first, so that a fault carries its name
     _compiled("html", template.html, "html")
-    return CompiledEmail(
-        subject=_compiled("subject", template.subject, "text"),
-        html=_compiled("html", _with_preheader(template.html, template.preheader), "html"),
-        text=_compiled("text", template.text if template.text.strip() else html_to_text(template.html), "text"),
-    )
+    subject = _compiled("subject", template.subject, "text")
+    html = _compiled("html", _with_preheader(template.html, template.preheader), "html")
+    text = _compiled("text", template.text if template.text.strip() else html_to_text(template.html), "text")
+    return CompiledEmail(subject, html, text, quick_letter(subject, text, html))
 
 
 def render_email(compiled: CompiledEmail, facts: Facts) -> RenderedEmail:

@@ -108,37 +108,68 @@ def build_facts(
     whose tracked link is not given uses its own address, else the recovery link.
     """
     shown = list(cart.items)[:MAX_SHOWN_ITEMS]
-    if not shown:
-        raise FactsError("cart.items: a cart letter needs at least one item")
     recover = _required_url(links.recover, "links.recover")
-    rows: list[Plain] = [_item(item) for item in shown]
-    offered: list[Plain] = [_recommendation(one) for one in recommendations]
-    values: dict[str, Plain] = {
-        "shop": _shop(shop),
-        "shopper": {"first_name": _line(shopper.first_name, 80)},
-        "cart": {
-            "items": rows,
-            "item_count": cart.item_count,
-            "total_cents": cart.total_cents,
-            "currency": cart.currency,
-            "hidden_count": max(cart.item_count - sum(item.quantity for item in shown), 0),
-        },
-        "recommendations": offered,
-        "links": {
+    values = letter_values(
+        shop=_shop(shop),
+        first_name=shopper.first_name,
+        items=[_item(item) for item in shown],
+        item_count=cart.item_count,
+        total_cents=cart.total_cents,
+        currency=cart.currency,
+        recommendations=[_recommendation(one) for one in recommendations],
+        links={
             "recover": recover,
             "unsubscribe": _required_url(links.unsubscribe, "links.unsubscribe"),
             "preferences": _required_url(links.preferences, "links.preferences"),
             "items": _row_links(links.items, [item.url for item in shown], recover),
             "recommendations": _row_links(links.recommendations, [one.url for one in recommendations], recover),
         },
-        "step": step,
-        "locale": locale,
-    }
+        step=step,
+        locale=locale,
+    )
     for name, value in (extra or {}).items():
         if name in values:
             raise FactsError(f"{name}: is a built-in fact")
         values[name] = value
     return Facts(values)
+
+
+def letter_values(
+    *,
+    shop: Plain,
+    first_name: str,
+    items: list[dict[str, Plain]],
+    item_count: int,
+    total_cents: int,
+    currency: str,
+    recommendations: list[dict[str, Plain]],
+    links: dict[str, Plain],
+    step: int,
+    locale: str,
+) -> dict[str, Plain]:
+    """What a template reads, of parts that are plain already: ``shop`` of `shop_values`, rows of `item_values` and
+    `recommendation_values`, ``links`` that are known to be http or https. Raises FactsError for a letter without items.
+    """
+    if not items:
+        raise FactsError("cart.items: a cart letter needs at least one item")
+    quantities = 0
+    for item in items:
+        quantities += item["quantity"]  # type: ignore[operator]  # whole numbers, as `item_values` puts them in
+    return {
+        "shop": shop,
+        "shopper": {"first_name": _line(first_name, 80)},
+        "cart": {
+            "items": items,  # type: ignore[dict-item]  # a list of groups is a list of plain values
+            "item_count": item_count,
+            "total_cents": total_cents,
+            "currency": currency,
+            "hidden_count": max(item_count - quantities, 0),
+        },
+        "recommendations": recommendations,  # type: ignore[dict-item]
+        "links": links,
+        "step": step,
+        "locale": locale,
+    }
 
 
 def http_url(value: str) -> str:
@@ -191,27 +222,61 @@ def _shop(shop: ShopFacts) -> Plain:
     }
 
 
-def _item(item: ItemFacts) -> Plain:
+def shop_values(shop: ShopFacts) -> Plain:
+    """The shop's part of every letter. Raises FactsError without name or postal address."""
+    return _shop(shop)
+
+
+def item_values(
+    *, title: str, variant: str, quantity: int, unit_cents: int, line_cents: int, image_url: str, url: str
+) -> dict[str, Plain]:
+    """One row of the cart as a template reads it; an address that is no http(s) address becomes empty."""
     return {
-        "title": _line(item.title, 300),
-        "variant": _line(item.variant, 300),
-        "quantity": item.quantity,
-        "unit_cents": item.unit_cents,
-        "line_cents": item.line_cents,
-        "image_url": _known_url(item.image_url),
-        "url": _known_url(item.url),
+        "title": _line(title, 300),
+        "variant": _line(variant, 300) if variant else "",
+        "quantity": quantity,
+        "unit_cents": unit_cents,
+        "line_cents": line_cents,
+        "image_url": _known_url(image_url),
+        "url": _known_url(url),
     }
 
 
-def _recommendation(one: RecommendationFacts) -> Plain:
+def recommendation_values(
+    *, title: str, unit_cents: int, currency: str, image_url: str, url: str, reason: str = ""
+) -> dict[str, Plain]:
+    """One recommended product as a template reads it."""
     return {
-        "title": _line(one.title, 300),
-        "unit_cents": one.unit_cents,
-        "currency": one.currency,
-        "image_url": http_url(one.image_url),
-        "url": http_url(one.url),
-        "reason": _line(one.reason, 300),
+        "title": _line(title, 300),
+        "unit_cents": unit_cents,
+        "currency": currency,
+        "image_url": _known_url(image_url),
+        "url": _known_url(url),
+        "reason": _line(reason, 300),
     }
+
+
+def _item(item: ItemFacts) -> dict[str, Plain]:
+    return item_values(
+        title=item.title,
+        variant=item.variant,
+        quantity=item.quantity,
+        unit_cents=item.unit_cents,
+        line_cents=item.line_cents,
+        image_url=item.image_url,
+        url=item.url,
+    )
+
+
+def _recommendation(one: RecommendationFacts) -> dict[str, Plain]:
+    return recommendation_values(
+        title=one.title,
+        unit_cents=one.unit_cents,
+        currency=one.currency,
+        image_url=one.image_url,
+        url=one.url,
+        reason=one.reason,
+    )
 
 
 def _line(text: str, limit: int) -> str:

@@ -2,8 +2,8 @@
 
 `compile_template` once per template version (the caller keeps the result, keyed by version id), `render` per letter.
 The language is a strict part of Jinja (`merge_syntax`), run by minijinja with fuel; only freshly built plain data
-enters (`plain`), every printed value passes `_html` or `_text`. A missing value fails the render: nothing is ever
-sent with a hole in it. Why this engine: docs/adr/0003-merge-language.md.
+enters (`plain`), every printed value passes `print_html` or `print_text`. A missing value fails the render: nothing is
+ever sent with a hole in it. Why this engine: docs/adr/0003-merge-language.md.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def _environment(kind: Kind, canonical: str) -> minijinja.Environment:
         debug=False,  # debug errors print the values of variables, and those are personal data
         fuel=FUEL,
         undefined_behavior="chainable",  # a.b.c|default("x") works when a is missing; `finalizer` refuses to print it
-        auto_escape_callback=lambda _name: False,  # escaping is done in `_html`: the engine's would write &#x2f; for /
-        finalizer=_html if kind == "html" else _text,
+        auto_escape_callback=lambda _name: False,  # `print_html` escapes: the engine would write &#x2f; for /
+        finalizer=print_html if kind == "html" else print_text,
         filters={**FILTERS, "_each": each},
         keep_trailing_newline=True,
         pycompat=False,
@@ -96,14 +96,16 @@ def _environment(kind: Kind, canonical: str) -> minijinja.Environment:
     return environment
 
 
-def _text(value: object) -> object:
+def print_text(value: object) -> object:
+    """A value as it is printed in text. Raises MergeValueError for what cannot be printed."""
     kind = type(value)
     if kind is str or kind is int:
         return value
     raise _unprintable(value)
 
 
-def _html(value: object) -> object:
+def print_html(value: object) -> object:
+    """The same for HTML."""
     if type(value) is str:
         # `in` before `replace`: most values have nothing to escape, and the look costs a third of the replacement
         if "&" in value:

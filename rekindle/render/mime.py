@@ -110,6 +110,36 @@ def piece_headers(headers: MailHeaders) -> tuple[tuple[str, str], ...]:
     return (*((name, value) for name, _, value in lines), ("X-Rekindle-Send", headers.send_id))
 
 
+class Letterhead:
+    """What all letters of one sender have in common, checked and written once; raises HeaderError when it is made."""
+
+    def __init__(self, *, from_address: str, from_name: str = "", reply_to: str = "", list_id: str = "") -> None:
+        self._from = f"From: {mailbox(from_address, from_name, 'From')}\r\nTo: "
+        self._reply_to = f"Reply-To: {mailbox(reply_to, '', 'Reply-To')}\r\n" if reply_to else ""
+        self._list_id = _list_id(list_id)
+
+    def message(self, headers: MailHeaders, *, subject: str, text: str, html: str) -> bytes:
+        """As `build_message`, for HTML that is quoted-printable already (`quoted_printable.fold`): what differs from
+        letter to letter is taken from ``headers``."""
+        send_id = headers.send_id
+        if not _ID.fullmatch(send_id):
+            raise HeaderError("send id: letters, digits, dots and dashes only")
+        if headers.date.tzinfo is None:
+            raise HeaderError("Date: needs an instant with its time zone")
+        boundary = f"=_rk_{send_id}"  # "=_" occurs neither in base64 nor in quoted-printable
+        return (
+            f"{self._from}{address(headers.to_address, 'To')}\r\n{self._reply_to}"
+            f"Subject: {text_value(subject, 'Subject')}\r\n"
+            f"Date: {_date(headers.date)}\r\nMessage-ID: <{address(headers.message_id, 'Message-ID')}>\r\n"
+            f"{_unsubscribe(headers.unsubscribe_url)}{self._list_id}X-Rekindle-Send: {send_id}\r\nMIME-Version: 1.0\r\n"
+            f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n--{boundary}\r\n'
+            f"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+            f"{_base64_lines(text).decode()}\r\n--{boundary}\r\n"
+            f"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+            f"{html}\r\n--{boundary}--\r\n"
+        ).encode()
+
+
 def address(value: str, header: str = "address", smtputf8: bool = False) -> str:
     """One address for a header or an SMTP command, its domain in ASCII. Raises HeaderError.
 
@@ -199,35 +229,43 @@ def _date(at: datetime) -> str:
 
 
 def _list_headers(headers: MailHeaders) -> list[str]:
-    url = headers.unsubscribe_url
-    if not _URL.fullmatch(url):
-        raise HeaderError("List-Unsubscribe: must be an http or https address in ASCII")
-    ways = [f"<{url}>"]
-    if headers.unsubscribe_mailto:
-        ways.append(f"<mailto:{address(headers.unsubscribe_mailto, 'List-Unsubscribe')}>")
-    unsubscribe = f"List-Unsubscribe: {', '.join(ways)}"
-    if len(unsubscribe) > MAX_LINE:
-        raise HeaderError("List-Unsubscribe: is too long for one line")
-    lines = [unsubscribe]
-    if url.startswith("https://"):
-        lines.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
-    if headers.list_id:
-        if not _DOMAIN.fullmatch(headers.list_id) or "." not in headers.list_id:
-            raise HeaderError("List-Id: must be a dotted name")
-        lines.append(f"List-Id: <{headers.list_id}>")
+    lines = _unsubscribe(headers.unsubscribe_url, headers.unsubscribe_mailto) + _list_id(headers.list_id)
     if headers.feedback_id:
         if not _TOKEN.fullmatch(headers.feedback_id):
             raise HeaderError("Feedback-ID: letters, digits, dots, dashes and colons only")
-        lines.append(f"Feedback-ID: {headers.feedback_id}")
-    return lines
+        lines += f"Feedback-ID: {headers.feedback_id}\r\n"
+    return lines.split("\r\n")[:-1]
+
+
+def _unsubscribe(url: str, mailto: str = "") -> str:
+    """List-Unsubscribe and its one-click companion, whole lines."""
+    if not _URL.fullmatch(url):
+        raise HeaderError("List-Unsubscribe: must be an http or https address in ASCII")
+    ways = f"<{url}>, <mailto:{address(mailto, 'List-Unsubscribe')}>" if mailto else f"<{url}>"
+    if len(ways) > MAX_LINE - len("List-Unsubscribe: "):
+        raise HeaderError("List-Unsubscribe: is too long for one line")
+    one_click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" if url.startswith("https://") else ""
+    return f"List-Unsubscribe: {ways}\r\n{one_click}"
+
+
+def _list_id(name: str) -> str:
+    if not name:
+        return ""
+    if not _DOMAIN.fullmatch(name) or "." not in name:
+        raise HeaderError("List-Id: must be a dotted name")
+    return f"List-Id: <{name}>\r\n"
 
 
 def _part(boundary: str, subtype: str, text: str) -> bytes:
     head = f"\r\n{'' if subtype == 'html' else chr(13) + chr(10)}--{boundary}\r\n"
     head += f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    return head.encode() + _base64_lines(text)
+
+
+def _base64_lines(text: str) -> bytes:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     encoded = b2a_base64(text.encode(errors="replace").replace(b"\n", b"\r\n"), newline=False)
     full, rest = divmod(len(encoded), 76)
     layout = "76s" * full + (f"{rest}s" if rest else "")  # a third faster than slicing line by line
-    return head.encode() + b"\r\n".join(unpack(layout, encoded))
+    return b"\r\n".join(unpack(layout, encoded))
