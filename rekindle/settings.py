@@ -95,6 +95,9 @@ DATABASE_POOL = _number("DATABASE_POOL", 8, 1, 200)
 REQUEST_THREADS = _number("REQUEST_THREADS", 4, 1, 64)
 #: Ingest requests a second that one address may send with one write key, twice as many at once; 0 is no limit.
 INGEST_RATE = _number("INGEST_RATE", 1_000, 0, 1_000_000)
+#: Push services besides the known ones, comma-separated: host names, or origins such as http://127.0.0.1:8090. Whoever
+#: visits a shop can have messages sent there.
+PUSH_HOSTS = tuple(host for host in _text("PUSH_HOSTS").split(",") if host)
 #: Bearer token that /metrics asks for; without one it answers everybody who can reach it.
 METRICS_TOKEN = _text("METRICS_TOKEN")
 

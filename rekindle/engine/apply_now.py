@@ -120,8 +120,8 @@ def _opt_out(work: Work, context: Context, shop: ShopSettings, owner: Place | No
             wording=wording,
             at=at,
         )
-    for channel, address in ((Channel.EMAIL, event.email), (Channel.SMS, event.phone)):
-        if address is not None and channel in channels:
+    for channel, address in _told(event):
+        if channel in channels:
             opt_out_address(
                 connection, context, shop, channel=channel, address=address, source=_SOURCE, wording=wording, at=at
             )
@@ -130,6 +130,12 @@ def _opt_out(work: Work, context: Context, shop: ShopSettings, owner: Place | No
 def _erase(work: Work, context: Context, shop: ShopSettings, owner: Place | None, event: ShopEvent) -> None:
     if owner is not None:
         erase(work.connection, context, shop, bucket=owner.bucket, shopper_id=owner.id, source=_SOURCE)
-    for channel, address in ((Channel.EMAIL, event.email), (Channel.SMS, event.phone)):
-        if address is not None:
-            erase_address(work.connection, context, shop, channel=channel, address=address, source=_SOURCE)
+    for channel, address in _told(event):
+        erase_address(work.connection, context, shop, channel=channel, address=address, source=_SOURCE)
+
+
+def _told(event: ShopEvent) -> list[tuple[Channel, str]]:
+    """The addresses that an event names."""
+    device = event.device.address if event.device is not None else None
+    named = ((Channel.EMAIL, event.email), (Channel.SMS, event.phone), (Channel.PUSH, device))
+    return [(channel, address) for channel, address in named if address is not None]

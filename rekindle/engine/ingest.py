@@ -165,7 +165,7 @@ class _Batch:
     def _row(self, projection: Projection, p: Placed) -> EventRow:
         event = p.event
         payload, key = event.payload, event.visitor_key
-        if (event.email is not None or event.phone is not None) and projection.people.is_erased(event):
+        if event.names_somebody and projection.people.is_erased(event):
             payload, key = b"{}", None
         place = p.cart or p.home
         cart_id = None if place is None else place.id

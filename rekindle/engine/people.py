@@ -1,9 +1,9 @@
 """Whose event is this, judged by the addresses in it? And what does it tell about that shopper?
 
 An address belongs to the shopper who was first known by it. An event with an e-mail address is about the shopper of
-that address; a phone number decides only without one. What an event may do to somebody who exists already is little,
-because anybody can type an address: fill gaps, never overwrite, and add another address only when it comes from the
-visit that first made the shopper known, or from the same customer account.
+that address; a phone number decides only without one, a device only without both. What an event may do to somebody who
+exists already is little, because anybody can type an address: fill gaps, never overwrite, and add another address only
+when it comes from the visit that first made the shopper known, or from the same customer account.
 
 Used by `engine/project.py` for one batch: `read` first, then `of` for each event in the order of time, then `write`.
 """
@@ -17,6 +17,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from rekindle.engine.context import Context
+from rekindle.engine.devices import Devices, new_contact
 from rekindle.engine.places import AddressPlace, Place, address_place, shopper_place
 from rekindle.engine.transactions import OvertakenError, Work
 from rekindle.store.consents import Subject, suppress
@@ -54,6 +55,8 @@ class People:
         self._new: dict[Place, ShopperNews] = {}
         self._news: dict[Place, ShopperNews] = {}
         self._new_contacts: list[tuple[int, NewContact]] = []
+        self._with_email: set[Place] = set()  # shoppers who got an e-mail address in this batch
+        self._devices = Devices(shop)
         self._suppressed: list[tuple[int, AddressPlace, str, datetime]] = []  # known by hash before they were given
 
     def read(self, work: Work, events: Iterable[ShopEvent]) -> None:
@@ -76,7 +79,7 @@ class People:
                     self._owners[row.id] = Place(row.shopper_bucket, row.shopper_id)
         for first, *others in pairs:
             owner = self._owners.get(first.id)
-            if owner is not None and any(other.id not in self._owners for other in others):
+            if owner is not None and any(self._owners.get(other.id) != owner for other in others):
                 doubtful[owner.bucket].add(owner.id)
         self.look_at(work, [Place(bucket, one) for bucket, ids in doubtful.items() for one in ids])
 
@@ -97,12 +100,20 @@ class People:
             found.append(self._place(Channel.EMAIL, event.email))
         if event.phone is not None:
             found.append(self._place(Channel.SMS, event.phone))
+        if event.device is not None:
+            found.append(self._place(Channel.PUSH, event.device.address))
         return found
+
+    def may_complete(self, event: ShopEvent) -> bool:
+        """Whether the event may give an address to the shopper whom the visit is known to be so far."""
+        if event.email is not None:
+            return self._place(Channel.EMAIL, event.email).id not in self._owners
+        return event.phone is not None or event.device is not None
 
     def of(self, event: ShopEvent, keys: Sequence[str], known: Place | None) -> Place | None:
         """The shopper whom the event's addresses mean; None without addresses, or when they were erased.
 
-        ``known``: whom the visit is known to be so far.
+        ``known``: whom the visit is known to be so far. A device says less than that: it goes along.
         """
         addresses = [place for place in self.addresses_of(event) if not self._is_erased(place)]
         if not addresses:
@@ -111,8 +122,11 @@ class People:
         owner = self._owners.get(first.id)
         if event.kind in _GOING:
             return owner
-        if owner is None and first.channel is Channel.SMS and known is not None and self._is_own(known, event, keys):
-            owner = known  # the phone number of somebody whose e-mail address came before
+        if first.channel is Channel.PUSH and known is not None:
+            self._bring(first, known, event, keys)
+            return None
+        if owner is None and known is not None and self._completes(first, known, event, keys):
+            owner = known
             self._add_contact(first, owner, event)
         elif owner is None:
             owner = shopper_place(self._shop, first)
@@ -120,8 +134,12 @@ class People:
             news.traits["_origin"] = list(keys[:_MAX_ORIGINS])
             self._add_contact(first, owner, event)
         for other in others:
-            if other.id not in self._owners:
+            if other.channel is Channel.PUSH:
+                self._bring(other, owner, event, keys)
+            elif other.id not in self._owners:
                 self._adopt(other, owner, event, keys)
+        if first.channel is Channel.PUSH and event.device is not None:
+            self._devices.tell(first, event, event.device)
         self.tell(owner, event)
         return owner
 
@@ -163,6 +181,7 @@ class People:
             with work.in_bucket(bucket):
                 subject = Subject(self._shop.id, address.channel.value, address.hash)
                 suppress(work.connection, bucket, subject, reason=reason, at=at, source="known before")
+        self._devices.write(work, self._owners)
 
     def write_news(self, work: Work) -> None:
         """Merge what was told about shoppers who were known."""
@@ -203,6 +222,27 @@ class People:
         notes: dict[str, Any] = new.traits if new is not None else row.traits if row is not None else {}
         return not set(keys).isdisjoint(notes.get("_origin", ()))
 
+    def _completes(self, place: AddressPlace, known: Place, event: ShopEvent, keys: Sequence[str]) -> bool:
+        """Whether a new address is a known shopper's: a phone number after the e-mail address, or the first e-mail
+        address of somebody who was known only by a device or a phone number."""
+        if not self._is_own(known, event, keys):
+            return False
+        if place.channel is not Channel.EMAIL:
+            return True
+        row = self._shoppers.get(known)
+        return known not in self._with_email and not (row is not None and row.has_email)
+
+    def _bring(self, place: AddressPlace, owner: Place, event: ShopEvent, keys: Sequence[str]) -> None:
+        """A device in the visit of this shopper: theirs, if the visit or the account says so."""
+        before = self._owners.get(place.id)
+        if before is None:
+            self._adopt(place, owner, event, keys)
+        elif before != owner and self._is_own(owner, event, keys):
+            self._devices.move(place, before)
+            self._owners[place.id] = owner
+        if event.device is not None:
+            self._devices.tell(place, event, event.device)
+
     def _adopt(self, place: AddressPlace, owner: Place, event: ShopEvent, keys: Sequence[str]) -> None:
         """A further address: the owner's when that can be believed, else it stands alone."""
         if self._is_own(owner, event, keys):
@@ -213,17 +253,10 @@ class People:
         self._add_contact(place, alone, event)
 
     def _add_contact(self, place: AddressPlace, owner: Place, event: ShopEvent) -> None:
-        contact = NewContact(
-            id=place.id,
-            shop_id=self._shop.id,
-            shopper_bucket=owner.bucket,
-            shopper_id=owner.id,
-            channel=place.channel.value,
-            address=place.address,
-            hash=place.hash.hex(),
-            created_at=event.at,
-        )
+        contact = new_contact(self._shop, place, owner, event)
         self._owners[place.id] = owner
+        if place.channel is Channel.EMAIL:
+            self._with_email.add(owner)
         row = self._contacts.get(place.id)
         if row is not None and row.suppression is not None and owner.bucket != place.bucket:
             self._suppressed.append((owner.bucket, place, row.suppression, event.at))

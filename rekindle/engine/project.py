@@ -50,7 +50,7 @@ class Projection:
             links.update(_previous_keys(told))
             self.visits.read(self._work, links)
             self.people.read(self._work, [p.event for p in told])
-            known = {self.visits[key].shopper for p in told if p.event.phone for key in p.keys}
+            known = {self.visits[key].shopper for p in told if self.people.may_complete(p.event) for key in p.keys}
             self.people.look_at(self._work, [place for place in known if place is not None])
         self.carts.read_for(batch)
 
@@ -65,7 +65,7 @@ class Projection:
                     p.cart = moved.get(p.cart.id.int, p.cart)
         moved_or_told = {visit.key for visit in self.visits.all() if visit.is_moved and visit.shopper is not None}
         if not self._work.is_one:  # an interrupted batch may have written who it is, and not yet whose the carts are
-            moved_or_told |= {key for p in self._batch if p.event.email or p.event.phone for key in p.keys}
+            moved_or_told |= {key for p in self._batch if p.event.names_somebody for key in p.keys}
         self._stitch(self.visits[key] for key in sorted(moved_or_told))
 
     def owner_of(self, p: Placed) -> Place | None:
@@ -101,7 +101,7 @@ class Projection:
         if event.kind is EventKind.ALIASED:
             keys = self._with_previous(p)
         known = self.visits.shopper_of(keys)
-        person = self.people.of(event, keys, known) if event.email is not None or event.phone is not None else None
+        person = self.people.of(event, keys, known) if event.names_somebody else None
         if person is not None:
             self.visits.meet(keys, person)
         elif known is not None:
@@ -179,7 +179,7 @@ def _time(p: Placed) -> tuple[int, bytes]:
 
 def _is_about_person(p: Placed) -> bool:
     event = p.event
-    if len(p.keys) > 1 or event.email is not None or event.phone is not None:
+    if len(p.keys) > 1 or event.names_somebody:
         return True
     return event.previous_key is not None
 

@@ -131,7 +131,7 @@ class Carts:
     def _own_places(self, p: Placed, named: CartDraft | None) -> list[Place]:
         event, keys = p.event, p.keys
         found = []
-        if event.email is not None or event.phone is not None or len(keys) > 1:
+        if event.names_somebody or len(keys) > 1:
             strange = [key for key in keys if self._visits[key].shopper is None]
             found = [cart_place(self._shop, BROWSE + key) for key in strange]  # to be given to whom it turns out to be
         if event.kind in OF_A_CART:

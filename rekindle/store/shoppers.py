@@ -31,7 +31,10 @@ class ContactRow(NamedTuple):
 
 
 class ShopperRow(NamedTuple):
-    """The parts of a shopper that ingest and orders look at; ``traits`` keeps our own notes under ``_`` names."""
+    """The parts of a shopper that ingest and orders look at; ``traits`` keeps our own notes under ``_`` names.
+
+    ``has_email`` is not told by `hold_shoppers`.
+    """
 
     id: UUID
     customer_key: str | None
@@ -40,6 +43,7 @@ class ShopperRow(NamedTuple):
     opted_out_at: datetime | None
     erased_at: datetime | None
     traits: dict[str, Any]
+    has_email: bool | None = None
 
 
 class AddressRow(NamedTuple):
@@ -128,6 +132,17 @@ def add_contacts(connection: Connection, bucket: int, contacts: Iterable[NewCont
     return {row[0] for row in run(connection, "add_contacts", {"bucket": bucket, "rows": _json(rows)})}
 
 
+def move_contact(
+    connection: Connection, bucket: int, contact_id: UUID, *, from_id: UUID, to_bucket: int, to_id: UUID
+) -> None:
+    values = {"bucket": bucket, "id": contact_id, "from_id": from_id, "to_bucket": to_bucket, "to_id": to_id}
+    run(connection, "move_contact", values)
+
+
+def drop_contacts(connection: Connection, bucket: int, ids: Sequence[UUID]) -> None:
+    run(connection, "drop_contacts", {"bucket": bucket, "ids": id_array(ids)})
+
+
 def contacts_of_shopper(connection: Connection, bucket: int, shopper_id: UUID) -> list[AddressRow]:
     rows = run(connection, "contacts_of_shopper", {"bucket": bucket, "shopper_id": shopper_id})
     return [AddressRow._make(row) for row in rows]
@@ -147,7 +162,7 @@ def _shoppers(connection: Connection, statement: str, bucket: int, ids: Sequence
     if not ids:
         return {}
     rows = run(connection, statement, {"bucket": bucket, "ids": id_array(ids)})
-    return {row[0]: ShopperRow._make(row) for row in rows}
+    return {row[0]: ShopperRow(*row) for row in rows}
 
 
 def _json(rows: object) -> str:

@@ -60,6 +60,16 @@ class ConsentGiven:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceTold:
+    """A browser or an app that may show messages. ``address``: where its push service takes them, or an app's
+    registration token; a browser also has a key to encrypt with (65 bytes) and a secret (16 bytes)."""
+
+    address: str = field(repr=False)
+    public_key: bytes = field(default=b"", repr=False)
+    auth: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFacts:
     """An order as told by an event. Money in minor units of ``currency``; ``total_cents`` is what the shopper pays."""
 
@@ -96,6 +106,7 @@ class ShopEvent:
     order: OrderFacts | None = None
     email: str | None = None
     phone: str | None = None
+    device: DeviceTold | None = None
     previous_key: str | None = None
     consents: tuple[ConsentGiven, ...] = ()
     traits: dict[str, object] = field(default_factory=dict)
@@ -103,3 +114,8 @@ class ShopEvent:
     recover_url: str | None = None
     gpc: bool | None = None
     payload: bytes = b"{}"
+
+    @property
+    def names_somebody(self) -> bool:
+        """Whether it tells how somebody can be reached."""
+        return self.email is not None or self.phone is not None or self.device is not None

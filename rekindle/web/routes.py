@@ -79,4 +79,5 @@ def intake() -> Intake:
         shops=Remembered(shop_of),
         clock=context.clock,
         rate=RateLimit(settings.INGEST_RATE),
+        push_hosts=settings.PUSH_HOSTS,
     )

@@ -6,14 +6,13 @@ A subscription is bound to the public key under which it was made: a shop that l
 from __future__ import annotations
 
 import threading
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from rekindle.lib.base64url import pack, unpack
 from rekindle.lib.clock import Clock
 from rekindle.providers import jwt
 from rekindle.providers.push.message_encryption import point_of
@@ -27,12 +26,12 @@ _MAX_ORIGINS: Final = 1_000
 def make_private_key() -> str:
     """A new private key: 32 bytes in base64url, as other libraries write it."""
     number = ec.generate_private_key(ec.SECP256R1()).private_numbers().private_value
-    return _pack(number.to_bytes(32, "big"))
+    return pack(number.to_bytes(32, "big"))
 
 
 def public_key_of(private_key: str) -> str:
     """The application server key that browsers subscribe with: 65 bytes in base64url. Raises ValueError."""
-    return _pack(point_of(load_private_key(private_key)))
+    return pack(point_of(load_private_key(private_key)))
 
 
 def load_private_key(text: str) -> ec.EllipticCurvePrivateKey:
@@ -44,10 +43,10 @@ def load_private_key(text: str) -> ec.EllipticCurvePrivateKey:
             if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
                 return key
         else:
-            raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            if len(raw) == 32:
+            raw = unpack(text)
+            if raw is not None and len(raw) == 32:
                 return ec.derive_private_key(int.from_bytes(raw, "big"), ec.SECP256R1())
-    except (ValueError, TypeError, Base64Error, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         pass
     raise ValueError("a VAPID private key is 32 bytes in base64url, or a P-256 key in PEM form without a password")
 
@@ -63,7 +62,7 @@ class Vapid:
         self._subject, self._clock = subject, clock
         self._lock = threading.Lock()
         self._tokens: dict[str, tuple[str, int]] = {}
-        self.public_key = _pack(point_of(self._key))
+        self.public_key = pack(point_of(self._key))
 
     def authorization(self, audience: str) -> str:
         """The header's value for a push service, named by its origin such as https://push.example."""
@@ -77,7 +76,3 @@ class Vapid:
                     self._tokens.clear()
                 self._tokens[audience] = token, good_until
         return f"vapid t={token}, k={self.public_key}"
-
-
-def _pack(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).decode().rstrip("=")

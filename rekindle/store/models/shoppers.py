@@ -73,6 +73,28 @@ class ContactPoint(Sharded):
         ]
 
 
+class Device(Sharded):
+    """A browser or app that shows messages: beside its contact point of the same id, in the shopper's bucket.
+
+    `public_key` and `auth` (empty for apps) encrypt for this browser only. They are not sealed: they let nobody read
+    anything, and nobody send anything without the shop's VAPID key, which is.
+    """
+
+    pk = models.CompositePrimaryKey("bucket", "id")
+    shopper_id = models.UUIDField()
+    public_key = models.BinaryField()
+    auth = models.BinaryField()
+    created_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "devices"
+        indexes = [
+            # used by the message that goes to all of a shopper's devices, and by an erasure
+            models.Index(fields=["bucket", "shopper_id"], name="devices_shopper"),
+        ]
+
+
 class Consent(Sharded):
     """Append-only ledger of what an address agreed to or withdrew; hash-chained per address and channel."""
 

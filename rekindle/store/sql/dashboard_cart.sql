@@ -23,7 +23,11 @@ WHERE bucket = %(bucket)s AND id = %(id)s AND shop_id = %(shop_id)s;
 -- in:    :bucket int, :shop_id bigint, :shopper_id uuid
 -- out:   ContactLine columns      0..n rows
 -- locks: none      index: contact_points_shopper, suppressions_pkey
-SELECT c.id, c.channel, c.address, c.consent, c.consent_at, c.consent_wording, c.created_at,
+SELECT c.id, c.channel,
+       CASE WHEN c.channel = 'push' AND c.address <> ''
+         THEN coalesce('browser by ' || nullif(split_part(c.address, '/', 3), ''), 'app')
+         ELSE c.address END AS address,
+       c.consent, c.consent_at, c.consent_wording, c.created_at,
        x.reason AS suppressed_for, x.at AS suppressed_at
 FROM contact_points c
 LEFT JOIN suppressions x ON x.bucket = c.bucket AND x.shop_id = c.shop_id AND x.channel = c.channel

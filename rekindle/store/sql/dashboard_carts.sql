@@ -100,12 +100,13 @@ FROM contact_points
 WHERE bucket = %(bucket)s AND id = %(contact_id)s;
 
 -- name: shoppers_by_id
--- Names and addresses of these shoppers, one row an address; a shopper without address has one row.
+-- Names and addresses of these shoppers, one row an address that people read; a shopper without has one row.
 -- in:    :buckets int[], :shopper_ids uuid[]
 -- out:   id, first_name, last_name, erased_at, channel, address      0..n rows
 -- locks: none      index: shoppers_pkey, contact_points_shopper
 -- scope: fanout (the shoppers of one page of carts lie in many buckets)
 SELECT s.id, s.first_name, s.last_name, s.erased_at, c.channel, c.address
 FROM shoppers s LEFT JOIN contact_points c ON c.bucket = s.bucket AND c.shopper_id = s.id
+  AND c.channel <> 'push'
 WHERE s.bucket = ANY(%(buckets)s) AND s.id = ANY(%(shopper_ids)s)
 ORDER BY s.id, c.channel, c.created_at;

@@ -15,11 +15,13 @@ LEFT JOIN suppressions x ON x.bucket = %(bucket)s AND x.shop_id = %(shop_id)s AN
 -- name: load_shoppers
 -- Some shoppers of one bucket, as they are.
 -- in:    :bucket int, :ids uuid[]
--- out:   id, customer_key, gpc, last_order_at, opted_out_at, erased_at, traits      0..n rows
--- locks: none      index: shoppers_pkey
-SELECT id, customer_key, gpc, last_order_at, opted_out_at, erased_at, traits
-FROM shoppers
-WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
+-- out:   id, customer_key, gpc, last_order_at, opted_out_at, erased_at, traits, has_email      0..n rows
+-- locks: none      index: shoppers_pkey, contact_points_shopper
+SELECT s.id, s.customer_key, s.gpc, s.last_order_at, s.opted_out_at, s.erased_at, s.traits, EXISTS (
+    SELECT 1 FROM contact_points c
+    WHERE c.bucket = %(bucket)s AND c.shopper_id = s.id AND c.channel = 'email') AS has_email
+FROM shoppers s
+WHERE s.bucket = %(bucket)s AND s.id = ANY(%(ids)s::uuid[]);
 
 -- name: hold_shoppers
 -- As load_shoppers, held until the transaction ends: the lock that orders, opt-outs, erasures and sends share.
@@ -112,6 +114,24 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
 ORDER BY r.id
 ON CONFLICT (bucket, id) DO NOTHING
 RETURNING id;
+
+-- name: move_contact
+-- An address becomes another shopper's: a browser whose user turned out to be somebody.
+-- in:    :bucket int, :id uuid, :from_id uuid, :to_bucket int, :to_id uuid
+-- out:   nothing
+-- locks: contact_points row      index: contact_points_pkey
+UPDATE contact_points SET shopper_bucket = %(to_bucket)s, shopper_id = %(to_id)s
+WHERE bucket = %(bucket)s AND id = %(id)s AND shopper_id = %(from_id)s;
+
+-- name: drop_contacts
+-- Addresses that are no more, as far as this bucket knows them.
+-- in:    :bucket int, :ids uuid[]
+-- out:   nothing
+-- locks: contact_points rows in id order      index: contact_points_pkey
+WITH gone AS (
+  SELECT id FROM contact_points WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]) ORDER BY id FOR UPDATE
+)
+DELETE FROM contact_points c USING gone WHERE c.bucket = %(bucket)s AND c.id = gone.id;
 
 -- name: contacts_of_shopper
 -- The addresses of a shopper; each has a row in the shopper's own bucket.

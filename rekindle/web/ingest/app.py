@@ -74,12 +74,19 @@ class Intake:
     """The ingest endpoints over a writer, the shops by write key and a clock."""
 
     def __init__(
-        self, *, writer: Writer, shops: Remembered[str, ShopSettings | None], clock: Clock, rate: RateLimit
+        self,
+        *,
+        writer: Writer,
+        shops: Remembered[str, ShopSettings | None],
+        clock: Clock,
+        rate: RateLimit,
+        push_hosts: tuple[str, ...] = (),
     ) -> None:
         self._writer = writer
         self._shops = shops
         self._clock = clock
         self._rate = rate
+        self._push_hosts = push_hosts
 
     # --- the two entrances
 
@@ -164,6 +171,7 @@ class Intake:
             received_at=received_at,
             skew=skew_of(envelope.sent_at, received_at),
             gpc=request.header("sec-gpc") == "1",
+            push_hosts=self._push_hosts,
         )
         parcel = Parcel(shop)
         findings = Findings()

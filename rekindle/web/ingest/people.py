@@ -16,8 +16,8 @@ _CHANNELS = tuple(channel.value for channel in Channel)
 #: Traits that are read into fields of their own, or must not be kept at all.
 _TAKEN = frozenset(
     {
-        "email", "phone", "consent", "gpc", "first_name", "firstName", "last_name", "lastName", "name", "locale",
-        "language", "timezone", "country", "region", "state", "address", "ip", "password", "avatar", "id",
+        "email", "phone", "push", "consent", "gpc", "first_name", "firstName", "last_name", "lastName", "name",
+        "locale", "language", "timezone", "country", "region", "state", "address", "ip", "password", "avatar", "id",
     }
 )  # fmt: skip
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import msgspec
 
-from rekindle.terms.event import ConsentGiven, EventKind, ShopEvent
+from rekindle.terms.event import ConsentGiven, DeviceTold, EventKind, ShopEvent
 from rekindle.terms.shop import ShopSettings
 from rekindle.web.ingest import ecommerce, people
+from rekindle.web.ingest.devices import device_of
 from rekindle.web.ingest.envelope import Opened
 from rekindle.web.ingest.limits import MAX_KEY, MAX_MESSAGE_ID, MAX_TEXT
 from rekindle.web.ingest.moments import instants_of
@@ -42,12 +43,14 @@ _CHECKOUT_FACTS = ("step", "shipping_method", "payment_method", "reason")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """What all events of one request share. ``gpc`` is the browser's own signal, sent as a header."""
+    """What all events of one request share. ``gpc`` is the browser's own signal, sent as a header; ``push_hosts`` are
+    push services besides the known ones."""
 
     shop: ShopSettings
     received_at: datetime
     skew: timedelta
     gpc: bool = False
+    push_hosts: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -56,6 +59,7 @@ class _Person:
 
     email: str | None = None
     phone: str | None = None
+    device: DeviceTold | None = None
     consents: tuple[ConsentGiven, ...] = ()
 
 
@@ -106,6 +110,8 @@ def read_event(
         put_trait_facts(facts, traits)
         told_traits = _Traits(traits, surroundings.traits, str(facts.get("country", shop.country)))
         person = _person_of(kind, name, properties, told_traits, findings)
+        if traits.get("push") is not None:
+            person.device = device_of(traits["push"], arrival.push_hosts, findings)
         gpc, kept_traits = people.gpc_of(gpc, traits.get("gpc")), people.traits_of(traits)
     event = ShopEvent(
         shop_id=shop.id,
@@ -125,6 +131,7 @@ def read_event(
         order=goods.order,
         email=person.email,
         phone=person.phone,
+        device=person.device,
         previous_key=_previous_key(message) if kind is EventKind.ALIASED else None,
         consents=person.consents,
         traits=kept_traits,
@@ -281,5 +288,5 @@ def _recover_url(properties: Properties, shop: ShopSettings) -> str | None:
 
 def _require_somebody(event: ShopEvent) -> None:
     """An event that belongs to nobody and to no cart can never be used. Raises EventError."""
-    if not (event.cart_key or event.checkout_key or event.order or event.email or event.phone):
+    if not (event.cart_key or event.checkout_key or event.order or event.names_somebody):
         raise EventError("anonymousId", "an event needs anonymousId, userId, a cart or checkout id, or an address")
