@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from rekindle.engine.batch import PACE, Batch, Going, Pace, Tally
+from rekindle.engine.assign import assign, planned
+from rekindle.engine.batch import PACE, Batch, Going, Message, Pace, Tally
 from rekindle.engine.books import Books
 from rekindle.engine.compose import Composer
 from rekindle.engine.context import Context
@@ -20,9 +21,9 @@ from rekindle.engine.hand_over import HandOver
 from rekindle.engine.make_provider import MakeProvider
 from rekindle.engine.opt_out import opt_out_address
 from rekindle.engine.outcome import decision, event
-from rekindle.engine.route import Routes
+from rekindle.engine.route import Routes, Way
 from rekindle.policy.may_send import may_send
-from rekindle.providers.base import Letter
+from rekindle.policy.route_choice import in_turn
 from rekindle.store import outbox
 from rekindle.store.async_connection import AsyncConnection, Line
 from rekindle.store.database import Connection
@@ -38,12 +39,13 @@ NEXT_OF_SHOPPER = timedelta(seconds=15)
 
 @dataclass(slots=True)
 class _Judged:
-    """A candidate with its verdict; ``letter`` and ``account_id`` when it may go."""
+    """A candidate with its verdict; ``account_id``, then ``letter`` when it may go. ``missing`` from its content."""
 
     candidate: Candidate
     verdict: Verdict
-    letter: Letter | None = None
     account_id: int | None = None
+    missing: tuple[str, ...] | None = None
+    letter: Message | None = None
 
 
 class _Common:
@@ -52,17 +54,17 @@ class _Common:
     def __init__(self, routes: Routes, composer: Composer, batch: Batch) -> None:
         self.now = batch.facts_at
         self._routes, self._composer = routes, composer
-        self._told: dict[tuple[object, ...], tuple[RouteFacts, int | None, tuple[str, ...] | None]] = {}
+        self._told: dict[tuple[object, ...], tuple[Way, tuple[str, ...] | None]] = {}
 
-    def of(self, candidate: Candidate) -> tuple[RouteFacts, int | None, tuple[str, ...] | None]:
-        """The route, its account, and what is missing."""
+    def of(self, candidate: Candidate) -> tuple[Way, tuple[str, ...] | None]:
+        """The way out, and what is missing."""
         held, row, shop = candidate.held, candidate.row, candidate.shop
         version_id = row.template_version_id if row else None
         key = (held.shop_id, held.channel, held.only_account, version_id)
         told = self._told.get(key)
         if told is None:
             told = self._told[key] = (
-                *self._routes.route(shop, held, self.now),
+                self._routes.way(shop, held, self.now),
                 self._composer.missing(shop, version_id),
             )
         return told
@@ -165,6 +167,10 @@ class Deliverer:
         self.composer.learn(self.control, self.books, (c.row.template_version_id for c in candidates if c.row))
         common = _Common(self.routes, self.composer, batch)
         judged = [self._judge(candidate, common) for candidate in candidates]
+        await self._assign(link, batch, judged)
+        for one in judged:
+            if one.account_id is not None:
+                self._compose(one, batch.facts_at)
         await self._store(link, batch, judged)
         return [
             Going(one.candidate, one.letter, one.account_id)
@@ -175,25 +181,42 @@ class Deliverer:
     def _judge(self, candidate: Candidate, common: _Common) -> _Judged:
         now = common.now
         try:
-            route, account_id, missing = common.of(candidate)
-            verdict = may_send(facts_of(candidate, missing=missing, route=route, now=now))
+            way, missing = common.of(candidate)
+            verdict = may_send(facts_of(candidate, missing=missing, route=way.facts, now=now))
         except ValueError as error:  # stored values that mean nothing (limits, states): nothing goes out
             return _Judged(candidate, deny(Reason.EVALUATION_FAILED, error=str(error)[:200]))
-        if not verdict.allowed:
-            return _Judged(candidate, verdict)
-        held = candidate.held
+        return _Judged(candidate, verdict, way.account_id if verdict.allowed else None, missing)
+
+    async def _assign(self, link: AsyncConnection, batch: Batch, judged: Sequence[_Judged]) -> None:
+        """Choose the accounts where there is a choice or a limit; who finds no room is decided once more, with that."""
+        open_ones = [one for one in judged if one.verdict.allowed and one.account_id is None]
+        if not open_ones:
+            return
+        found = await assign(link, self.routes, [one.candidate for one in open_ones], batch.facts_at)
+        for one, answer in zip(open_ones, found, strict=True):
+            one.account_id = answer.account_id
+            if answer.account_id is None:
+                route = RouteFacts(exists=True, paused_until=answer.until, why=answer.why)
+                facts = facts_of(one.candidate, missing=one.missing, route=route, now=batch.facts_at)
+                one.verdict = may_send(facts)
+
+    def _compose(self, one: _Judged, now: datetime) -> None:
+        held = one.candidate.held
         said_at = held.first_try_at if held.only_account is not None else None  # a repeat says what was said
-        composed = self.composer.compose(candidate, said_at or now, in_parts=self.routes.in_parts(account_id))
+        composed = self.composer.compose(one.candidate, said_at or now, in_parts=self.routes.in_parts(one.account_id))
         if isinstance(composed, Verdict):
-            return _Judged(candidate, composed)
-        return _Judged(candidate, verdict, composed, account_id)
+            one.verdict = composed
+        else:
+            one.letter = composed
 
     async def _store(self, link: AsyncConnection, batch: Batch, judged: Sequence[_Judged]) -> None:
         """Verdicts, and what follows from those that are not yes, in one transaction."""
         bucket, at = batch.bucket, batch.facts_at
         denied = {one.candidate.held.id: one for one in judged if one.verdict.outcome is Outcome.DENY}
         later = [
-            Later.of(one.candidate.held, one.verdict.retry_at) for one in judged if one.verdict.retry_at is not None
+            Later.of(one.candidate.held, _in_turn(one, one.verdict.retry_at))
+            for one in judged
+            if one.verdict.retry_at is not None
         ]
         async with link.transaction():
             await outbox.write_decisions(link, [decision(one.candidate, one.verdict, at) for one in judged])
@@ -213,6 +236,11 @@ class Deliverer:
 def _planned(one: Candidate) -> tuple[datetime, datetime, UUID]:
     held = one.held
     return (one.row.planned_at if one.row else held.send_at), held.send_at, held.id
+
+
+def _in_turn(one: _Judged, retry_at: datetime) -> datetime:
+    """What waits for an account comes back in the order in which the flows planned it."""
+    return in_turn(retry_at, planned(one.candidate)) if one.verdict.reason is Reason.PAUSED else retry_at
 
 
 def _end_of(candidate: Candidate) -> SendEventKind:

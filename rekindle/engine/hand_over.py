@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import cast
+from uuid import UUID
 
 from rekindle.engine.batch import Batch, Going, Message, Pace, Tally
 from rekindle.engine.context import Context
@@ -21,6 +22,7 @@ from rekindle.engine.outcome import Replies, event, hand_over_events, record, re
 from rekindle.engine.repeat import tries
 from rekindle.engine.route import Routes
 from rekindle.engine.second_lock import Looked, start_under_lock
+from rekindle.engine.tell_health import tell
 from rekindle.providers.base import Accepted, Capabilities, Fault, NotStarted, Outcome, Pause, Rejected
 from rekindle.store import outbox
 from rekindle.store.async_connection import GONE, AsyncConnection, Line
@@ -83,7 +85,7 @@ class HandOver:
         while self._late:
             one = self._late[0]
             answers: Answers = [(one.going, one.said)]
-            resume_at = await self._pauses(answers)
+            resume_at = await self._learn(answers)
             tally.add(await self._record(Replies(one.bucket, self._now(), one.held_until, answers, (), resume_at)))
             del self._late[0]
         return tally
@@ -115,7 +117,7 @@ class HandOver:
             stopped = Replies(batch.bucket, self._now(), held_until, stopped=looked.stopped)
             batch.tally.add(await self._record(stopped))
         answers = await self._answers(batch, started, held_until)
-        resume_at = await self._pauses(answers)
+        resume_at = await self._learn(answers)
         replies = Replies(batch.bucket, self._now(), held_until, answers, (), resume_at)
         if all(isinstance(said, Accepted) for _, said in answers):
             self._taken += hand_over_events(replies)  # recorded in the commit that marks the next wave
@@ -126,15 +128,24 @@ class HandOver:
 
     async def _ready(self, batch: Batch, going: Sequence[Going]) -> tuple[list[Going], list[Going]]:
         """Who can start now, and who comes next. Sends of accounts that cannot start any go back to waiting."""
-        ready = await self._routes.ready(going)
-        resume_at = {account_id: await self._pause(account_id, why) for account_id, why in ready.troubles.items()}
-        resume_at |= dict.fromkeys(ready.busy, self._now() + BUSY)
-        stuck = [one for one in ready.rest if one.account_id in resume_at]
+        ready = await self._routes.ready(going, self._now())
+        for account_id, why in ready.troubles.items():
+            pause = Pause.BACK_OFF if why.pause is Pause.NONE else why.pause
+            await self._hear(account_id, NotStarted(why.code, why.detail, pause, why.retry_after_s))
+        out = ready.busy | ready.resting | ready.troubles.keys()
+        stuck = [one for one in ready.rest if one.account_id in out]
         if stuck:  # no call was made, no attempt is used up
-            rows = [Later.of(one.candidate.held, resume_at[one.account_id]) for one in stuck]
+            now = self._now()
+            rows = [
+                Later.of(
+                    one.candidate.held,
+                    now + BUSY if one.account_id in ready.busy else self._routes.resume_at(one, now),
+                )
+                for one in stuck
+            ]
             link = await self._line.get()
             batch.tally.again += len(await outbox.hand_back(link, batch.bucket, rows, batch.claimed_until))
-        return ready.wave, [one for one in ready.rest if one.account_id not in resume_at]
+        return ready.wave, [one for one in ready.rest if one.account_id not in out]
 
     async def _remember(self, link: AsyncConnection, batch: Batch, wave: list[Going]) -> list[Going]:
         """Store what is said to accounts that know keys; leave out repeats that are not safe any more."""
@@ -256,23 +267,28 @@ class HandOver:
         for home, rows in sorted(elsewhere.items()):
             await outbox.suppress(await self._line.get(), home, rows)
 
-    async def _pauses(self, answers: Answers) -> dict[int, datetime]:
-        """Let accounts pause as their providers asked; when each may be tried again."""
-        resume_at: dict[int, datetime] = {}
+    async def _learn(self, answers: Answers) -> dict[UUID, datetime]:
+        """What the answers say about the accounts; when those that were not started may be tried again."""
         for one, said in answers:
-            if isinstance(said, Accepted):
-                self._routes.worked(one.account_id)
-            elif isinstance(said, NotStarted) and said.pause is not Pause.NONE and one.account_id not in resume_at:
-                resume_at[one.account_id] = await self._pause(one.account_id, said)
-        return resume_at
+            await self._hear(one.account_id, said)
+        now = self._now()
+        return {
+            one.candidate.held.id: now + timedelta(seconds=said.retry_after_s or 1.0)
+            if said.pause is Pause.NONE
+            else self._routes.resume_at(one, now)
+            for one, said in answers
+            if isinstance(said, NotStarted)
+        }
 
-    async def _pause(self, account_id: int, trouble: NotStarted) -> datetime:
-        until, why = self._routes.pause(account_id, trouble, self._now())
+    async def _hear(self, account_id: int, said: Outcome) -> None:
+        """Tell the others when an account begins or ends to pause."""
+        change = self._routes.healths.hear(account_id, said, self._now())
+        if change is None:
+            return
         try:
-            await outbox.pause_account(await self._line.get(), account_id, until, why)
+            await tell(await self._line.get(), self._routes.shop_of(account_id), change, self._now())
         except GONE:
-            await self._line.drop()  # this worker pauses anyway; the others will learn it for themselves
-        return until
+            await self._line.drop()  # this worker goes by it anyway; the others will find out for themselves
 
     async def _give_back(self, batch: Batch, group: Sequence[Going], held_until: datetime | None = None) -> None:
         """Nothing of these was started, and we know it: they wait again at once instead of until their lease ends.

@@ -59,6 +59,11 @@ def needs_parts(kind: str) -> bool:
     return found is not None and found.channel is Channel.EMAIL and kind not in _TAKE_MIME
 
 
+def starts_slowly(kind: str) -> bool:
+    """Is only a first call the proof that the account's key is good?"""
+    return kind in KINDS
+
+
 def account_values(options: Mapping[str, object], secret: bytes) -> dict[str, str]:
     """What was typed in for an account of the catalogue. Raises ValueError for a secret that cannot be read."""
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from rekindle.engine.batch import Going, Tally
 from rekindle.engine.context import Context
@@ -40,14 +41,14 @@ MAX_DETAIL = 300
 @dataclass(slots=True)
 class Replies:
     """One wave's answers. ``at``: when they were complete; ``held_until``: the lease under which the calls were made;
-    ``resume_at``: by account, when letters that were not started may be tried again."""
+    ``resume_at``: by send, when those that were not started may be tried again."""
 
     bucket: int
     at: datetime
     held_until: datetime
     answers: Sequence[tuple[Going, base.Outcome]] = ()
     stopped: Sequence[tuple[Going, Stop]] = ()
-    resume_at: Mapping[int, datetime] = field(default_factory=dict)
+    resume_at: Mapping[UUID, datetime] = field(default_factory=dict)
 
 
 def event(
@@ -185,8 +186,7 @@ def _stop(one: Going, stop: Stop, at: datetime) -> tuple[SendEventRow, DecisionR
 def _later(one: Going, said: NotStarted | Rejected, replies: Replies) -> Later:
     held = one.candidate.held
     if isinstance(said, NotStarted):
-        resume_at = replies.resume_at.get(one.account_id, replies.at + AT_ONCE)
-        return Later.of(held, resume_at)
+        return Later.of(held, replies.resume_at.get(held.id, replies.at + AT_ONCE))
     return Later.of(held, replies.at + BACK_OFF[held.attempts], attempts=held.attempts + 1)
 
 

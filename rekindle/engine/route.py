@@ -1,7 +1,8 @@
-"""By which account does a message leave? Per shop and channel the first one that is switched on and not pausing.
+"""By which accounts can a message leave, and which providers are open for them?
 
-Holds the opened providers. What a provider says about itself (too fast, wrong password) becomes a pause of its account,
-stored for everybody to see; no send uses up an attempt by it.
+Per shop and channel the accounts that are switched on, with their limits and their health; the choice between them is
+``policy.route_choice``, made by ``engine.assign`` where there is one. What a provider says about itself (too fast,
+wrong key) becomes a pause of its account, stored for everybody to see; no send uses up an attempt by it.
 """
 
 from __future__ import annotations
@@ -11,25 +12,27 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from rekindle.engine.account_health import Healths
 from rekindle.engine.batch import Going
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
-from rekindle.engine.make_provider import MakeProvider, Provider, needs_parts
+from rekindle.engine.make_provider import MakeProvider, Provider, needs_parts, starts_slowly
 from rekindle.lib.vault import VaultError, open_sealed
+from rekindle.policy.route_choice import Option, Readiness, in_turn, wait_of
 from rekindle.providers.base import Capabilities, NotStarted, Pause
 from rekindle.store.configuration import ProviderAccountRow
 from rekindle.store.outbox import Claimed
+from rekindle.terms.route_limits import NO_LIMITS, RouteLimits, RouteLimitsError, parse_route_limits
 from rekindle.terms.send_facts import RouteFacts
 from rekindle.terms.shop import ShopSettings
 
 log = logging.getLogger(__name__)
 
-#: First pause when a provider asks for less pressure without saying how long; doubles up to the longest.
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=15)
-#: When a person has to act: asked again so seldom that a wrong password does not lock the account.
-OPERATOR_PAUSE = timedelta(hours=1)
 SHOP_PAUSE = timedelta(minutes=15)
+#: Another account can take it: decided anew so soon.
+AT_ONCE = timedelta(seconds=1)
 
 
 def secret_owner(shop_id: int) -> str:
@@ -37,15 +40,24 @@ def secret_owner(shop_id: int) -> str:
     return f"provider account of shop {shop_id}"
 
 
+class Way(NamedTuple):
+    """The way out of a shop and channel: facts for the decision, and the account where there is nothing to choose and
+    no limit to ask."""
+
+    facts: RouteFacts
+    account_id: int | None = None
+
+
 @dataclass(slots=True)
 class Ready:
-    """Who can start now (``wave``) and who cannot (``rest``): for want of width, because the account is in trouble, or
-    because it is ``busy``: every connection still waits for a reply."""
+    """Who can start now (``wave``) and who cannot (``rest``): for want of width, because the account is in trouble or
+    pauses (``resting``), or because it is ``busy``: every connection still waits for a reply."""
 
     wave: list[Going] = field(default_factory=list)
     rest: list[Going] = field(default_factory=list)
     troubles: dict[int, NotStarted] = field(default_factory=dict)
     busy: set[int] = field(default_factory=set)
+    resting: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -55,39 +67,75 @@ class _Open:
 
 
 class Routes:
-    """Accounts, the providers opened for them, and the pauses this worker has seen."""
+    """Accounts, what this worker knows of their health, and the providers opened for them."""
 
     def __init__(self, context: Context, books: Books, make: MakeProvider) -> None:
         self._context, self._books, self._make = context, books, make
         self._open: dict[int, _Open] = {}
-        self._paused: dict[int, tuple[datetime, str]] = {}
-        self._failures: dict[int, int] = {}
+        self._limits: dict[int, tuple[object, RouteLimits | None]] = {}
+        self.healths = Healths()
 
-    def route(self, shop: ShopSettings | None, held: Claimed, now: datetime) -> tuple[RouteFacts, int | None]:
-        """Facts about the way out, and the account it leads to when there is one."""
+    def way(self, shop: ShopSettings | None, held: Claimed, now: datetime) -> Way:
+        """Is there a way out now, and does it leave a choice?"""
         if shop is None:
-            return RouteFacts(exists=False, why="the shop is not known"), None
+            return Way(RouteFacts(exists=False, why="the shop is not known"))
         if shop.sending_paused:
-            return RouteFacts(exists=True, paused_until=now + SHOP_PAUSE, why="sending is paused for the shop"), None
-        accounts = self._books.accounts_of(shop.id, held.channel)
+            return Way(RouteFacts(exists=True, paused_until=now + SHOP_PAUSE, why="sending is paused for the shop"))
+        options = self.options(held, now)
+        if not options:
+            return Way(RouteFacts(exists=False, why="no provider account"))
+        usable = [option for option in options if option.readiness is not Readiness.PAUSED]
+        if not usable:
+            until, why = wait_of(options) or (now + SHOP_PAUSE, "")
+            return Way(RouteFacts(exists=True, paused_until=until, why=why))
+        first, *others = usable  # in the order of their positions
+        alone = not others or others[0].position > first.position
+        if alone and first.readiness is Readiness.READY and self.limits(first.account_id) is None:
+            return Way(RouteFacts(exists=True), first.account_id)
+        return Way(RouteFacts(exists=True))
+
+    def options(self, held: Claimed, now: datetime) -> list[Option]:
+        """The accounts that a message may leave by, best position first."""
+        accounts = self._books.accounts_of(held.shop_id, held.channel)
         if held.only_account is not None:
             accounts = tuple(account for account in accounts if account.id == held.only_account)
-        if not accounts:
-            return RouteFacts(exists=False, why="no provider account"), None
-        pauses = [self._pause_of(account) for account in accounts]
-        for account, (until, _) in zip(accounts, pauses, strict=True):
-            if until is None or until <= now:
-                return RouteFacts(exists=True), account.id
-        until, why = min((until, why) for until, why in pauses if until is not None)
-        return RouteFacts(exists=True, paused_until=until, why=why), None
+        return [self.healths.option(account, now) for account in accounts]
 
-    async def ready(self, going: Sequence[Going]) -> Ready:
+    def limits(self, account_id: int) -> RouteLimits | None:
+        """None for an account without limits."""
+        account = self._books.account(account_id)
+        if account is None or account.limits is None:
+            return None
+        known = self._limits.get(account_id)
+        if known is None or known[0] != account.limits:
+            try:
+                limits: RouteLimits | None = parse_route_limits(account.limits)
+            except RouteLimitsError as mistake:
+                log.error("limits_unusable", extra={"facts": {"account": account_id, "why": str(mistake)}})
+                limits = None
+            known = self._limits[account_id] = (account.limits, None if limits == NO_LIMITS else limits)
+        return known[1]
+
+    def resume_at(self, one: Going, now: datetime) -> datetime:
+        """When a message that this account did not take is looked at again: at once if another one can take it."""
+        held, row = one.candidate.held, one.candidate.row
+        options = self.options(held, now)
+        if any(option.readiness is Readiness.READY for option in options):
+            return now + AT_ONCE
+        pause = wait_of(options)
+        until = max(pause[0], now + AT_ONCE) if pause else now + AT_ONCE
+        return in_turn(until, row.planned_at if row else held.send_at)
+
+    async def ready(self, going: Sequence[Going], now: datetime) -> Ready:
         """Get the providers of these ready."""
+        ready = Ready()
         groups: dict[int, list[Going]] = {}
         for one in going:
             groups.setdefault(one.account_id, []).append(one)
-        widths = await asyncio.gather(*(self._prepare(account, len(group)) for account, group in groups.items()))
-        ready = Ready()
+        for account_id in [one for one in groups if self._rests(one, now)]:
+            ready.resting.add(account_id)
+            ready.rest += groups.pop(account_id)
+        widths = await asyncio.gather(*(self._prepare(account, group) for account, group in groups.items()))
         for (account_id, group), (width, trouble) in zip(groups.items(), widths, strict=True):
             ready.wave += group[:width]
             ready.rest += group[width:]
@@ -101,6 +149,10 @@ class Routes:
         """Does a letter that leaves by this account have to say its pieces?"""
         account = None if account_id is None else self._books.account(account_id)
         return account is not None and needs_parts(account.kind)
+
+    def shop_of(self, account_id: int) -> int | None:
+        account = self._books.account(account_id)
+        return account.shop_id if account else None
 
     def provider(self, account_id: int) -> Provider | None:
         """The open provider of an account."""
@@ -116,38 +168,26 @@ class Routes:
         """The provider of an account, opened when it is not yet; None when the account is gone or unusable."""
         return await self._opened(account_id)
 
-    def pause(self, account_id: int, trouble: NotStarted, now: datetime) -> tuple[datetime, str]:
-        """Let an account pause as its provider asked (without a wish: as for less pressure). Until when, and why."""
-        count = self._failures[account_id] = self._failures.get(account_id, 0) + 1
-        length = OPERATOR_PAUSE
-        if trouble.pause is not Pause.OPERATOR:
-            own = timedelta(seconds=trouble.retry_after_s) if trouble.retry_after_s is not None else None
-            length = own or min(FIRST_PAUSE * 2 ** min(count - 1, 10), LONGEST_PAUSE)
-        why = f"{trouble.code}: {trouble.detail}"[:300]
-        self._paused[account_id] = (now + length, why)
-        log.warning("account_paused", extra={"facts": {"account": account_id, "s": length.total_seconds(), "why": why}})
-        return self._paused[account_id]
-
-    def worked(self, account_id: int) -> None:
-        """A letter was taken: the next trouble begins with a short pause again."""
-        self._failures.pop(account_id, None)
-        self._paused.pop(account_id, None)
-
     async def close(self) -> None:
         for one in self._open.values():
             await one.provider.close()
         self._open.clear()
 
-    def _pause_of(self, account: ProviderAccountRow) -> tuple[datetime | None, str]:
-        mine = self._paused.get(account.id)
-        if mine is not None and (account.paused_until is None or mine[0] > account.paused_until):
-            return mine
-        return account.paused_until, account.paused_reason
+    def _rests(self, account_id: int, now: datetime) -> bool:
+        """Did the account begin to pause since its messages were decided?"""
+        account = self._books.account(account_id)
+        if account is None or self.healths.is_trying(account_id, now):
+            return False
+        return self.healths.option(account, now).readiness is Readiness.PAUSED
 
-    async def _prepare(self, account_id: int, width: int) -> tuple[int, NotStarted | None]:
+    async def _prepare(self, account_id: int, group: Sequence[Going]) -> tuple[int, NotStarted | None]:
         provider = await self._opened(account_id)
         if provider is None:
             return 0, NotStarted("account", "the account cannot be used: see its settings", Pause.OPERATOR)
+        account = self._books.account(account_id)
+        width = len(group)
+        if account is not None and starts_slowly(account.kind) and not self.healths.is_proven(account_id):
+            width = 1  # one call shows whether the key is good; SMTP finds out before it sends
         return min(await provider.prepare(width), width), provider.trouble
 
     async def _opened(self, account_id: int) -> Provider | None:

@@ -55,6 +55,10 @@ class FakeProvider:
         """Outcomes for the next letters, first come first served. ``arrived``: a look-up will say yes regardless."""
         self._answers.extend((outcome, arrived) for outcome in outcomes)
 
+    def forget_answers(self) -> None:
+        """From now on every letter is accepted again."""
+        self._answers.clear()
+
     async def open(self) -> None:
         self._is_open = True
 

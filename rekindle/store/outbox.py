@@ -336,10 +336,6 @@ def _json(rows: Sequence[msgspec.Struct]) -> str:
     return msgspec.json.encode(rows).decode()
 
 
-async def pause_account(link: AsyncConnection, account_id: int, until: datetime, reason: str) -> None:
-    await link.execute(sql("pause_account"), {"id": account_id, "until": until, "reason": reason})
-
-
 async def write_decisions(link: AsyncConnection, rows: Sequence[DecisionRow]) -> None:
     """Append decisions; the same lines as store.decisions writes, on an asynchronous connection."""
     if rows:

@@ -23,6 +23,7 @@ from rekindle.providers.catalogue import KINDS
 from rekindle.providers.fake import FakeProvider
 from rekindle.providers.http_client import EgressRules, HttpSettings
 from rekindle.store.async_connection import Line
+from rekindle.store.buckets import buckets_of
 from rekindle.store.database import Connection
 from rekindle.terms.shop import ShopSettings
 from tests.due_sends import Person, add_account, publish_template, seed
@@ -108,6 +109,11 @@ class World:
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(run())
+
+    def shop_bucket(self) -> int:
+        """The bucket of a shop that lies in one."""
+        (bucket,) = buckets_of(self.shop)
+        return bucket
 
     def state(self, person: Person) -> str:
         """The outbox row's state, else the kinds of the send's events."""

@@ -6,16 +6,17 @@ import email
 import email.policy
 import secrets
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 import pytest
 
+from rekindle.engine.account_health import TRIAL
 from rekindle.engine.context import Context
 from rekindle.engine.outcome import BACK_OFF
-from rekindle.engine.route import FIRST_PAUSE, OPERATOR_PAUSE
 from rekindle.lib.clock import MovableClock
 from rekindle.lib.tokens import read_token
+from rekindle.policy.breaker import FIRST_PAUSE, OPERATOR_PAUSE
 from rekindle.providers.base import Fault, NotStarted, Pause, Rejected, Uncertain
 from rekindle.providers.fake import FakeProvider
 from rekindle.render.email import EmailTemplate
@@ -348,7 +349,8 @@ def test_a_throttled_or_locked_account_pauses_and_no_attempt_is_used(
     world.provider.answer(NotStarted("421", "too fast", pause, retry_after_s))
     assert world.deliver(ada).again == 1
     until = world.clock.now() + wait
-    assert world.outbox(ada, "state", "attempts", "send_at") == ("scheduled", 0, until)
+    assert world.outbox(ada, "state", "attempts") == ("scheduled", 0)
+    assert resumes_at(world, ada) == until
     row = world.connection.execute(
         "SELECT paused_until, paused_reason FROM provider_accounts WHERE id = %s", [world.account_id]
     )
@@ -356,8 +358,19 @@ def test_a_throttled_or_locked_account_pauses_and_no_attempt_is_used(
     bob = world.person("bob")
     world.deliver(bob)
     assert (world.decisions(bob), len(world.provider.started)) == ([("defer", "PAUSED")], 1)
-    world.clock.advance(wait)
-    assert world.deliver(ada, bob).handed_over == 2
+    world.clock.advance(wait + timedelta(seconds=1))
+    tried = world.deliver(ada, bob).handed_over  # one message is the trial, in a batch of two the other waits for it
+    world.clock.advance(TRIAL)
+    assert (tried, world.deliver(ada, bob).handed_over) in ((1, 1), (2, 0))
+
+
+def resumes_at(world: World, person: Person) -> datetime:
+    """When it is looked at again, without the part of a second that keeps the order of those that wait."""
+    found = world.outbox(person, "send_at")
+    assert found is not None
+    at = found[0] - timedelta(microseconds=1)
+    assert isinstance(at, datetime)
+    return at.replace(microsecond=0)
 
 
 def test_a_provider_that_is_down_pauses_before_anything_is_marked_as_sending(world: World) -> None:
@@ -372,7 +385,7 @@ def test_an_account_whose_secret_does_not_open_pauses_for_its_operator(world: Wo
     world.connection.execute("UPDATE provider_accounts SET secret = 'rubbish' WHERE id = %s", [world.account_id])
     ada = world.person("ada")
     assert world.deliver(ada).again == 1
-    assert world.outbox(ada, "send_at") == (world.clock.now() + OPERATOR_PAUSE,)
+    assert resumes_at(world, ada) == world.clock.now() + OPERATOR_PAUSE
 
 
 def test_a_lost_answer_leaves_the_send_uncertain_and_it_is_not_sent_again(world: World) -> None:

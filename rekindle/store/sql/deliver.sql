@@ -274,15 +274,6 @@ SET state = 'uncertain', uncertain_at = %(at)s, lease_until = NULL
 WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]) AND state = 'sending' AND lease_until = %(held_until)s
 RETURNING id;
 
--- name: pause_account
--- A provider account takes a break; a later end wins over an earlier one.
--- in:    :id bigint, :until timestamptz, :reason text
--- out:   nothing
--- locks: one provider_accounts row      index: provider_accounts_pkey
-UPDATE provider_accounts
-SET paused_until = %(until)s, paused_reason = %(reason)s
-WHERE id = %(id)s AND (paused_until IS NULL OR paused_until < %(until)s);
-
 -- name: suppress_refused
 -- Addresses that a provider says do not exist: :rows is [{"shop_id", "channel", "address_hash" hex, ...}].
 -- in:    :bucket int, :rows jsonb
