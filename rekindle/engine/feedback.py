@@ -9,6 +9,7 @@ Locks: the shoppers in id order, then what `opt_out` takes, then uncertain rows 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ import msgspec
 from rekindle.engine.context import Context
 from rekindle.engine.opt_out import opt_out, opt_out_address
 from rekindle.engine.places import address_place
+from rekindle.engine.replies import Said, hear
 from rekindle.engine.report_rows import SETTLING, report_row
 from rekindle.engine.transactions import Work, until_free
 from rekindle.lib.addresses import AddressError, normalise_email, normalise_phone
@@ -44,8 +46,9 @@ _ENDING = {
     FeedbackKind.COMPLAINED: SuppressionReason.COMPLAINT,
     FeedbackKind.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBED,
 }
+_NUMBER = re.compile(r"\+?[0-9]{3,15}")
 #: Known, and of no consequence for a send.
-_QUIET = frozenset({FeedbackKind.RESUBSCRIBED, FeedbackKind.REPLIED})
+_QUIET = frozenset({FeedbackKind.RESUBSCRIBED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,8 @@ class Source:
 @dataclass(slots=True)
 class Applied:
     """``known``: reports about sends of the shop, ``new`` of them for the first time; ``settled`` doubts; ``ended``:
-    reports that stopped writing to somebody; ``unmatched``: about nothing of ours; ``strange``: of unknown kinds."""
+    reports that stopped writing to somebody; ``unmatched``: about nothing of ours; ``strange``: of unknown kinds;
+    ``answer``: what is to be written back to whoever replied."""
 
     known: int = 0
     new: int = 0
@@ -70,6 +74,7 @@ class Applied:
     ended: int = 0
     unmatched: int = 0
     strange: int = 0
+    answer: str = ""
 
 
 @dataclass(slots=True)
@@ -79,6 +84,7 @@ class _Sorted:
     placed: dict[int, list[tuple[Feedback, UUID]]] = field(default_factory=lambda: defaultdict(list))
     adrift: list[Feedback] = field(default_factory=list)
     strange: list[Feedback] = field(default_factory=list)
+    replies: list[Feedback] = field(default_factory=list)
 
 
 def apply_feedback(
@@ -122,6 +128,8 @@ class _Case:
             for bucket in sorted(found.placed):
                 self._record(bucket, found.placed[bucket])
             self._keep_strange(found.strange)
+            for one in found.replies:
+                self._hear(one)
         return self.applied
 
     # -- sorting ----------------------------------------------------------------------------------------------------
@@ -134,6 +142,9 @@ class _Case:
                 found.strange.append(one)
                 continue
             if one.kind in _QUIET:
+                continue
+            if one.kind is FeedbackKind.REPLIED:
+                found.replies.append(one)
                 continue
             reference = read_reference(one.send_id)
             if reference is not None:
@@ -238,10 +249,30 @@ class _Case:
                 return normalise_email(one.address)
             return normalise_phone(one.address) if self.source.channel is Channel.SMS else None
         except AddressError:
-            return None
+            # Numbers outside of every plan, and short codes, write back too, and their no counts.
+            is_number = self.source.channel is Channel.SMS and _NUMBER.fullmatch(one.address)
+            return one.address if is_number else None
 
     def _told_by(self, one: Feedback) -> str:
         return f"{self.source.name}: {one.name or one.kind.value}"[:120]
+
+    # -- replies ----------------------------------------------------------------------------------------------------
+
+    def _hear(self, one: Feedback) -> None:
+        address = self._address(one)
+        if address is None:
+            self.applied.unmatched += 1
+            return
+        place = address_place(self.context, self.source.shop, self.source.channel, address)
+        said = Said(
+            one.text,
+            one.event_id,
+            one.at,
+            account_id=self.source.account_id,
+            is_answered=one.detail.startswith("opt-out type"),
+        )
+        answer = hear(self.work, self.context, self.source.shop, place, said)
+        self.applied.answer = self.applied.answer or answer
 
     # -- facts ------------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from rekindle.store.consents import Subject, owner_of_contact, suppress
 from rekindle.store.database import Connection
 from rekindle.store.devices import drop_devices_of_shopper
 from rekindle.store.forget import CartOfErased
+from rekindle.store.replies import blank_replies
 from rekindle.store.shoppers import contacts_of_shopper, hold_shoppers
 from rekindle.terms.consent import ConsentKind, SuppressionReason
 from rekindle.terms.reasons import Reason
@@ -131,6 +132,7 @@ class _Erasure(NamedTuple):
 
     def _seal_at_home(self, place: AddressPlace) -> None:
         store.blank_contacts(self.work.connection, place.bucket, [place.id], self.at)
+        blank_replies(self.work.connection, place.bucket, self.shop.id, [place.hash])
         self._suppress(place.bucket, [place])
 
     def _blank_carts(self, carts: Iterable[CartOfErased], keys: Iterable[str]) -> None:

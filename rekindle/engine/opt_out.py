@@ -84,8 +84,24 @@ def opt_out_address(
     """The no of an address (normalised), also of one that nobody has given yet; its shopper's other addresses on the
     channel say no with it. Idempotent; commits before it returns."""
     place = address_place(context, shop, channel, address)
-    case = _Case(Work(connection, shop), context, shop, Refusal((channel,), source, wording, at, reason=reason))
-    return case.work.run_whole(lambda: case.run_for(place))
+    work = Work(connection, shop)
+    return opt_out_place(work, context, shop, place, source=source, wording=wording, at=at, reason=reason)
+
+
+def opt_out_place(
+    work: Work,
+    context: Context,
+    shop: ShopSettings,
+    place: AddressPlace,
+    *,
+    source: str,
+    wording: str = "",
+    at: datetime,
+    reason: SuppressionReason = SuppressionReason.UNSUBSCRIBED,
+) -> OptOutResult:
+    """The same for an address of which only the hash may be known, also as part of other work."""
+    case = _Case(work, context, shop, Refusal((place.channel,), source, wording, at, reason=reason))
+    return work.run_whole(lambda: case.run_for(place))
 
 
 class _Case(NamedTuple):

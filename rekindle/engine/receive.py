@@ -18,7 +18,15 @@ import psycopg
 from rekindle.engine.context import Context
 from rekindle.engine.feedback import Applied, Source, apply_feedback
 from rekindle.engine.hooks import Hook
-from rekindle.providers.feedback import CertificateNeededError, Feedback, FeedbackKind, ForgedError, Post, Received
+from rekindle.providers.feedback import (
+    Answering,
+    CertificateNeededError,
+    Feedback,
+    FeedbackKind,
+    ForgedError,
+    Post,
+    Received,
+)
 from rekindle.providers.http_client import Answered, EgressError, HttpClient, HttpSettings
 from rekindle.store.database import Connection
 from rekindle.terms.send import Channel
@@ -102,7 +110,11 @@ def apply_received(connection: Connection, context: Context, hook: Hook, receive
         applied = apply_feedback(connection, context, source, feedback, once=received.once, body=body)
     except (psycopg.DataError, psycopg.IntegrityError):
         applied = _apply_singly(connection, context, source, feedback)
-    return Heard(applied, [one.kind for one in feedback], received.answer, received.answer_type)
+    answer, answer_type = received.answer, received.answer_type
+    receiver: object = hook.receiver
+    if applied.answer and isinstance(receiver, Answering):
+        answer, answer_type = receiver.answering(applied.answer)
+    return Heard(applied, [one.kind for one in feedback], answer, answer_type)
 
 
 def _apply_singly(connection: Connection, context: Context, source: Source, feedback: Sequence[Feedback]) -> Applied:
@@ -115,5 +127,5 @@ def _apply_singly(connection: Connection, context: Context, source: Source, feed
             log.exception("report_unstorable", extra={"facts": {"account": source.account_id, "kind": one.kind.value}})
             continue
         for name in Applied.__dataclass_fields__:
-            setattr(total, name, getattr(total, name) + getattr(got, name))
+            setattr(total, name, getattr(total, name) + getattr(got, name))  # numbers, and at most one answer
     return total

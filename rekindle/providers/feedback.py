@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 from urllib.parse import parse_qsl
 
 from rekindle.providers.read_json import number, text
@@ -129,6 +129,15 @@ class NoReceiver:
 
     def receive(self, post: Post) -> Received:
         raise ForgedError("this provider sends no reports")
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """A receiver whose provider sends what the answer to its request says."""
+
+    def answering(self, words: str) -> tuple[bytes, str]:
+        """Body and type of an answer that sends these words back to whoever wrote."""
+        ...
 
 
 def cut(words: str, limit: int = MAX_DETAIL) -> str:

@@ -77,6 +77,16 @@ def suppress(connection: Connection, bucket: int, subject: Subject, *, reason: s
     connection.execute(sql("suppress"), values)
 
 
+def suppress_on_word(connection: Connection, bucket: int, subject: Subject, *, at: datetime, source: str) -> bool:
+    """False when the address was suppressed before, other than for a doubt."""
+    values: Mapping[str, object] = {"bucket": bucket, **subject.values, "at": at, "source": source}
+    return connection.execute(sql("suppress_on_word"), values).fetchone() is not None
+
+
+def lift_review(connection: Connection, bucket: int, subject: Subject) -> None:
+    connection.execute(sql("lift_review"), {"bucket": bucket, **subject.values})
+
+
 def lift_unsubscription(connection: Connection, bucket: int, subject: Subject, at: datetime) -> None:
     connection.execute(sql("lift_unsubscription"), {"bucket": bucket, **subject.values, "at": at})
 

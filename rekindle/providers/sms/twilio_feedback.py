@@ -13,6 +13,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from html import escape
 from typing import Final
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
@@ -65,6 +66,12 @@ class TwilioReceiver:
         if status in {"received", "receiving"} or ("Body" in fields and "MessageStatus" not in fields):
             return Received(feedback=tuple(_reply(fields, post)), answer=TWIML, answer_type="text/xml")
         return Received(feedback=tuple(_status(fields, status, post)), answer=TWIML, answer_type="text/xml")
+
+    def answering(self, words: str) -> tuple[bytes, str]:
+        """The body, and its type, with which a message is answered by another."""
+        return TWIML.replace(
+            b"<Response/>", f"<Response><Message>{escape(words)}</Message></Response>".encode()
+        ), "text/xml"
 
     def _verified(self, post: Post) -> dict[str, str]:
         given = [post.headers.get("x-twilio-signature", "").encode("latin-1", "replace")]

@@ -75,14 +75,35 @@ SET reason = excluded.reason, at = excluded.at, source = excluded.source
 WHERE s.reason <> 'erased' AND excluded.reason <> 'review'
   AND (excluded.reason = 'erased' OR s.reason IN ('unsubscribed', 'review'));
 
+-- name: suppress_on_word
+-- A no by short message: nothing comes back when the address was suppressed already, so that it is confirmed once.
+-- in:    :bucket int, :shop_id bigint, :channel text, :address_hash bytea, :at timestamptz, :source text
+-- out:   at                                   0..1 rows
+-- locks: suppressions row      index: suppressions_pkey
+INSERT INTO suppressions AS s (bucket, shop_id, channel, address_hash, reason, at, source)
+VALUES (%(bucket)s, %(shop_id)s, %(channel)s, %(address_hash)s, 'unsubscribed', %(at)s, %(source)s)
+ON CONFLICT (bucket, shop_id, channel, address_hash) DO UPDATE
+SET reason = excluded.reason, at = excluded.at, source = excluded.source
+WHERE s.reason = 'review'
+RETURNING at;
+
+-- name: lift_review
+-- A person has read what might have been a no, and it was none.
+-- in:    :bucket int, :shop_id bigint, :channel text, :address_hash bytea
+-- out:   nothing
+-- locks: suppressions row      index: suppressions_pkey
+DELETE FROM suppressions
+WHERE bucket = %(bucket)s AND shop_id = %(shop_id)s AND channel = %(channel)s AND address_hash = %(address_hash)s
+  AND reason = 'review';
+
 -- name: lift_unsubscription
--- A new express consent ends an earlier unsubscription; no other reason is ever lifted by a shopper's event.
+-- A new express consent ends an earlier unsubscription, and a doubt; no other reason is ever lifted by a shopper's event.
 -- in:    :bucket int, :shop_id bigint, :channel text, :address_hash bytea, :at timestamptz
 -- out:   nothing
 -- locks: suppressions row      index: suppressions_pkey
 DELETE FROM suppressions
 WHERE bucket = %(bucket)s AND shop_id = %(shop_id)s AND channel = %(channel)s AND address_hash = %(address_hash)s
-  AND reason = 'unsubscribed' AND at < %(at)s;
+  AND reason IN ('unsubscribed', 'review') AND at < %(at)s;
 
 -- name: note_opt_out
 -- The shopper wants nothing any more, on any channel.

@@ -22,6 +22,7 @@ from rekindle.store.dashboard.sends import (
     list_sends,
     outbox_of_sends,
 )
+from rekindle.store.replies import count_replies_waiting
 from rekindle.terms.role import Action
 from rekindle.terms.send import SendEventKind, SendState
 from rekindle.web.dashboard.access import Visit, shop_view
@@ -76,6 +77,7 @@ def sends(visit: Visit) -> HttpResponse:
     if which is not SendList.UNCERTAIN and not after:
         uncertain = _list(visit, SendList.UNCERTAIN, step=None, after=None, limit=_MOST_UNCERTAIN)
         content["uncertain"] = show_sends(visit, uncertain)
+    content["replies_waiting"] = count_replies_waiting(visit.connection, visit.buckets, visit.shop.id)
     content["counts"] = count_in_outbox(visit.connection, shop_id=visit.shop.id, buckets=visit.buckets)
     return show_page(visit, "dashboard/sends.html", content, section=Section.SENDS)
 

@@ -57,6 +57,12 @@ def things_of(connection: Any, shop: ShopSettings) -> dict[str, Any]:
         return tuple(row)
 
     cart = one("SELECT bucket, id FROM carts WHERE shop_id = %s AND shopper_id IS NOT NULL LIMIT 1")
+    reply = cart[1]
+    connection.execute(
+        "INSERT INTO replies (bucket, id, shop_id, channel, address_hash, text, verdict, at)"
+        " VALUES (%s, %s, %s, 'sms', '', 'stop?', 'review', '2026-03-02T09:00:00Z') ON CONFLICT DO NOTHING",
+        [cart[0], reply, shop.id],
+    )
     (send,) = one("SELECT id FROM sends WHERE shop_id = %s LIMIT 1")
     (version,) = one(
         "SELECT v.id FROM template_versions v JOIN templates t ON t.id = v.template_id WHERE t.shop_id = %s LIMIT 1"
@@ -67,6 +73,7 @@ def things_of(connection: Any, shop: ShopSettings) -> dict[str, Any]:
         "bucket": cart[0],
         "cart_id": cart[1],
         "send_id": send,
+        "reply_id": reply,
         "version_id": version,
         "person_id": person,
     }
