@@ -6,11 +6,15 @@ Nothing of the product is imported before the first line, so that its start is p
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rekindle.engine.loops import Loop
 
 HASH_KEY, VAULT_KEY, PUBLIC_URL = b"h" * 32, b"v" * 32, "https://rekindle.example"
 
 
-def main(dsn: str, port: int, connections: int) -> None:
+def main(dsn: str, port: int, connections: int, profile: str) -> None:
     from rekindle.engine.context import Context
     from rekindle.engine.delivery_loop import DeliveryLoop
     from rekindle.engine.worker import spare_the_collector
@@ -31,15 +35,32 @@ def main(dsn: str, port: int, connections: int) -> None:
     context = Context(hash_key=HASH_KEY, vault_key=VAULT_KEY, public_url=PUBLIC_URL)
     loop = DeliveryLoop(dsn, context, make=make)
     spare_the_collector()  # as the worker command does
-    loop.start()
-    sys.stdin.readline()
-    loop.ask_to_stop()
+    if profile:
+        run_profiled(loop, profile)
+    else:
+        loop.start()
+        sys.stdin.readline()
+        loop.ask_to_stop()
     if not loop.join(30):
         sys.exit("the loop did not end")
     print("done", flush=True)
 
 
+def run_profiled(loop: Loop, path: str) -> None:
+    from pathlib import Path
+
+    from bench.profile import Sampler
+
+    sampler = Sampler()
+    sampler.start()
+    loop.start()
+    sampler.wait(sys.stdin)
+    sys.stdin.readline()
+    sampler.stop(Path(path))
+    loop.ask_to_stop()
+
+
 if __name__ == "__main__":
     sys.stdin.readline()
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), "".join(sys.argv[4:]))
     sys.stdin.readline()
