@@ -76,6 +76,7 @@ await Promise.all([
   dashboard(),
   script("theme", "src/dashboard/theme.ts", "es2020"),
   script("storefront", "src/storefront/main.ts", "es2020"),
+  script("push-worker", "src/storefront/push_worker.ts", "es2020"),
 ]);
 await rm(join(fresh, "public.js"), { force: true }); // the empty script of a style-only entry
 await rm(dist, { recursive: true, force: true });

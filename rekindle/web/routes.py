@@ -21,7 +21,7 @@ from rekindle.web.http import Handler
 from rekindle.web.ingest.app import Intake
 from rekindle.web.ingest.store import EventStore
 from rekindle.web.ingest.writer import Writer
-from rekindle.web.public import follow, restore, script, unsubscribe
+from rekindle.web.public import follow, push_key, restore, script, unsubscribe
 from rekindle.web.rate import RateLimit
 from rekindle.web.remember import Remembered
 
@@ -30,9 +30,11 @@ _EXACT: dict[str, Handler] = {
     "/readyz": health.ready,
     "/metrics": health.metrics,
     "/s/rekindle.js": script.storefront,
+    "/s/push-worker.js": script.push_worker,
 }
 _PREFIXES: tuple[tuple[str, Handler], ...] = (
     ("/v1/carts/", restore.restore),
+    (push_key.PATH, push_key.push_key),
     ("/r/", follow.recover),
     ("/c/", follow.product),
     ("/u/", unsubscribe.unsubscribe),

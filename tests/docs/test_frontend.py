@@ -19,6 +19,7 @@ BUILT = (
     "dashboard.js",
     "icons.svg",
     "public.css",
+    "push-worker.js",
     "storefront.js",
     "theme.js",
 )

@@ -2,6 +2,7 @@
 import { watch } from "./capture";
 import { cleanUrl, eventContext, freshId, pageFacts, saysDoNotShare } from "./context";
 import { type Delivery, startDelivery } from "./delivery";
+import { openPush, type PushLine, type PushWish } from "./push";
 import { fetchCart, type RestoredCart, takeToken } from "./restore";
 import { openStore } from "./store";
 
@@ -46,6 +47,7 @@ function text(value: unknown): string | undefined {
 export function createApi(scriptHost: string) {
   const store = openStore();
   let delivery: Delivery | undefined;
+  let push: PushLine | undefined;
   let options: Options = {};
   let agreed = false;
   /** Addresses told on this page, so that a consent says whose it is. Never stored. */
@@ -97,8 +99,12 @@ export function createApi(scriptHost: string) {
       addEventListener("pagehide", delivery.leave);
       addEventListener("pageshow", (event) => event.persisted && delivery?.wake());
       addEventListener("online", delivery.wake);
+      push = openPush(store, `${host}/s/push/${encodeURIComponent(writeKey)}`, told);
       if (isOff()) delivery.clear();
-      else delivery.wake(); // what an earlier page could not deliver
+      else {
+        delivery.wake(); // what an earlier page could not deliver
+        void push.refresh().catch(warn("push"));
+      }
       if (given.capture) {
         watch(document, (found) => (given.capture !== "consent" || agreed) && typed(found));
       }
@@ -161,6 +167,14 @@ export function createApi(scriptHost: string) {
       }
       if (Object.keys(consent).length) send("identify", { traits: { ...known, consent } });
     },
+    /** Ask the browser whether it may show messages; after a click in which the shopper agreed to the wording. */
+    async subscribePush(wish: PushWish = {}): Promise<boolean> {
+      return push?.subscribe(wish).catch(warn("push")) ?? false;
+    },
+    async unsubscribePush(): Promise<boolean> {
+      calls.consent({ push: false });
+      return push?.unsubscribe().catch(warn("push")) ?? false;
+    },
     /** Watch one more field, e.g. inside a shadow root; does nothing unless the shop switched capture on. */
     captureEmail(field: unknown): void {
       if (field instanceof HTMLInputElement && options.capture) {
@@ -189,6 +203,24 @@ export function createApi(scriptHost: string) {
     send("identify", { traits }, context);
   }
 
+  /** A subscription, and what was agreed to with it, in one event: neither is worth anything alone. */
+  function told(subscription: unknown, wish: PushWish): void {
+    const consent = {
+      push: {
+        granted: true,
+        wording: wish.wording ?? "",
+        method: wish.method ?? "browser prompt",
+        page: wish.page ?? cleanUrl(location.href).split(/[?#]/)[0],
+      },
+    };
+    send("identify", { traits: { push: subscription, consent } });
+  }
+
+  const warn = (name: string) => (problem: unknown) => {
+    console.warn(`[rekindle] ${name}:`, problem);
+    return false;
+  };
+
   const typed = (found: Facts): void => tell(found, { capture: "typed" });
 
   function call(name: string, args: unknown[]): unknown {
@@ -197,7 +229,7 @@ export function createApi(scriptHost: string) {
     try {
       return (calls as unknown as Record<string, (...args: unknown[]) => unknown>)[name]?.(...args);
     } catch (problem) {
-      console.warn(`[rekindle] ${name}:`, problem);
+      warn(name)(problem);
       return;
     }
   }
@@ -208,5 +240,6 @@ export function createApi(scriptHost: string) {
     gpc: saysDoNotShare,
   } as Record<string, unknown>;
   for (const name of Object.keys(calls)) api[name] = (...args: unknown[]) => call(name, args);
+  Object.assign(api.push as object, { subscribe: api.subscribePush, unsubscribe: api.unsubscribePush });
   return api;
 }

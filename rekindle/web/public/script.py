@@ -1,4 +1,4 @@
-"""The storefront script that shops put on their pages: one built file, served with its hash as ETag."""
+"""The scripts that shops put on their pages and into their service worker: built files, each with its hash as ETag."""
 
 from __future__ import annotations
 
@@ -16,11 +16,20 @@ _CACHE = "public, max-age=300, stale-while-revalidate=86400"
 
 def storefront(request: Request) -> Answer:
     """`/s/rekindle.js`."""
+    return _built(request, "storefront.js")
+
+
+def push_worker(request: Request) -> Answer:
+    """`/s/push-worker.js`."""
+    return _built(request, "push-worker.js")
+
+
+def _built(request: Request, name: str) -> Answer:
     if request.method not in ("GET", "HEAD"):
         return not_allowed("GET", "HEAD")
-    built = _read()
+    built = _read(name)
     if built is None:
-        hint = b"/* The storefront script is not built: run `make setup` where Rekindle is installed. */\n"
+        hint = b"/* This script is not built: run `make setup` where Rekindle is installed. */\n"
         return Answer(404, hint, "text/javascript; charset=utf-8", NO_STORE)
     text, tag = built
     headers = {
@@ -34,8 +43,8 @@ def storefront(request: Request) -> Answer:
     return Answer(200, text, "text/javascript; charset=utf-8", headers)
 
 
-def _read() -> tuple[bytes, str] | None:
-    path = Path(settings.BASE_DIR) / "web" / "static" / "dist" / "storefront.js"
+def _read(name: str) -> tuple[bytes, str] | None:
+    path = Path(settings.BASE_DIR) / "web" / "static" / "dist" / name
     try:
         stamp = path.stat().st_mtime_ns
     except FileNotFoundError:
