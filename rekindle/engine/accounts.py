@@ -1,29 +1,27 @@
-"""By which account does a shop send e-mail? Saved with its password sealed, and tried out with a real letter."""
+"""By which accounts does a shop send? Saved with their secrets sealed; a secret that is left empty is kept.
+
+SMTP keeps its password as the secret, the providers of the catalogue a JSON object of their secret fields; everything
+else lies in the options (`engine.make_provider` reads both).
+"""
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rekindle.engine.context import Context
-from rekindle.engine.make_provider import DEFAULT_CONNECTIONS, SMTP, make_provider, smtp_settings
-from rekindle.engine.preview import compose_preview
+from rekindle.engine.make_provider import DEFAULT_CONNECTIONS, SMTP, account_values, sealed_values, smtp_settings
 from rekindle.engine.route import secret_owner
 from rekindle.lib.vault import VaultError, open_sealed, seal
-from rekindle.providers.base import Accepted, EmailProvider, Letter, NotStarted, Outcome, Rejected
-from rekindle.providers.email.smtp import Timeouts
+from rekindle.providers.catalogue import KINDS
+from rekindle.providers.http_client import HttpClient
 from rekindle.store.database import Connection
 from rekindle.store.provider_accounts import change_account, insert_account, sealed_account
-from rekindle.terms.decision import Verdict
 from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
 
 log = logging.getLogger(__name__)
-
-#: Somebody sits in front of the page and waits.
-_PATIENCE = Timeouts(connect=8, command=10, final=20, close=2, drain=2)
-_PATIENCE_S = 25.0
 
 
 class AccountError(Exception):
@@ -33,7 +31,7 @@ class AccountError(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpAccount:
     """One SMTP account as typed in. ``tls``: starttls, implicit or none; ``password`` None keeps the stored one;
-    ``connections``: most that a worker keeps open at once."""
+    ``connections``: most that a worker keeps open at once; ``name`` empty: the host's."""
 
     host: str
     port: int
@@ -41,14 +39,17 @@ class SmtpAccount:
     username: str
     password: str | None = field(default=None, repr=False)
     connections: int = DEFAULT_CONNECTIONS
+    name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What became of a letter that was only sent to see whether the account works."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueAccount:
+    """One account at a provider of the catalogue as typed in: ``values`` by the names of its fields. A secret that is
+    empty keeps the stored one."""
 
-    worked: bool
-    text: str
+    kind: str
+    name: str
+    values: Mapping[str, str] = field(repr=False)
 
 
 def save_smtp_account(
@@ -60,7 +61,7 @@ def save_smtp_account(
     account_id: int | None,
     by: int,
 ) -> int:
-    """Store or change the shop's SMTP account; a pause of it ends. Raises AccountError, nothing is stored then."""
+    """Store or change an SMTP account of the shop; a pause of it ends. Raises AccountError, nothing is stored then."""
     options: dict[str, object] = {
         "host": account.host,
         "port": account.port,
@@ -75,68 +76,84 @@ def save_smtp_account(
     sealed = None
     if account.password is not None:
         sealed = seal(context.vault_key, account.password.encode(), secret_owner(shop.id))
+    saved = _Saved(SMTP, Channel.EMAIL, account.name or account.host, options, sealed)
+    return _store(connection, shop, saved, account_id=account_id, by=by)
+
+
+def save_account(
+    connection: Connection,
+    context: Context,
+    shop: ShopSettings,
+    account: CatalogueAccount,
+    *,
+    account_id: int | None,
+    by: int,
+) -> int:
+    """Store or change an account at a provider of the catalogue; a pause of it ends.
+
+    Raises AccountError, nothing is stored then.
+    """
+    kind = KINDS.get(account.kind)
+    if kind is None:
+        raise AccountError("There is no such provider.")
+    hidden = {one.name for one in kind.fields if one.is_secret}
+    typed = {one.name: account.values.get(one.name, "").strip() for one in kind.fields}
+    typed = {name: value for name, value in typed.items() if value}
+    kept = _stored_secrets(connection, context, shop, account.kind, account_id) if account_id is not None else {}
+    values = {name: value for name, value in kept.items() if name in hidden} | typed
+    if account_id is None:
+        values = dict(kind.made(values))
+    try:
+        kind.provider(HttpClient(), values, clock=context.clock)
+    except ValueError as mistake:
+        raise AccountError(f"{mistake}.") from None
+    options: dict[str, object] = {name: value for name, value in values.items() if name not in hidden}
+    secret = sealed_values({name: value for name, value in values.items() if name in hidden})
+    sealed = seal(context.vault_key, secret, secret_owner(shop.id))
+    saved = _Saved(kind.name, kind.channel, account.name or kind.title, options, sealed)
+    return _store(connection, shop, saved, account_id=account_id, by=by)
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    kind: str
+    channel: Channel
+    name: str
+    options: dict[str, object]
+    secret: bytes | None = field(repr=False)
+
+
+def _stored_secrets(
+    connection: Connection, context: Context, shop: ShopSettings, kind: str, account_id: int
+) -> dict[str, str]:
+    stored = sealed_account(connection, shop_id=shop.id, account_id=account_id)
+    if stored is None or stored.kind != kind:
+        raise AccountError("This account is gone; reload the page.")
+    try:
+        return account_values({}, open_sealed(context.vault_key, stored.secret, secret_owner(shop.id)))
+    except (VaultError, ValueError):
+        return {}  # under another vault key: everything has to be typed in again
+
+
+def _store(connection: Connection, shop: ShopSettings, saved: _Saved, *, account_id: int | None, by: int) -> int:
     if account_id is None:
         account_id = insert_account(
             connection,
             shop_id=shop.id,
-            channel=Channel.EMAIL.value,
-            kind=SMTP,
-            name=account.host,
-            options=options,
-            secret=sealed or b"",
+            channel=saved.channel.value,
+            kind=saved.kind,
+            name=saved.name,
+            options=saved.options,
+            secret=saved.secret or b"",
         )
     elif not change_account(
-        connection, shop_id=shop.id, account_id=account_id, name=account.host, options=options, secret=sealed
+        connection,
+        shop_id=shop.id,
+        account_id=account_id,
+        name=saved.name,
+        options=saved.options,
+        secret=saved.secret,
     ):
         raise AccountError("This account is gone; reload the page.")
     log.info("account_saved", extra={"facts": {"shop": shop.id, "account": account_id, "by": by}})
     return account_id
-
-
-def try_account(
-    connection: Connection, context: Context, shop: ShopSettings, *, account_id: int, version_id: int, to: str
-) -> Trial:
-    """Send a shop's own message to somebody of the shop by this account, and say what the server answered.
-
-    It is composed like any other; no send, event or decision is stored. Waits up to 25 seconds.
-    """
-    stored = sealed_account(connection, shop_id=shop.id, account_id=account_id)
-    if stored is None:
-        return Trial(False, "There is no such account.")
-    composed = compose_preview(connection, context, shop, version_id, to=to)
-    if composed is None:
-        return Trial(False, "The shop has no message to send.")
-    if isinstance(composed.made, Verdict):
-        missing = composed.made.evidence.get("missing") or composed.made.evidence.get("why") or ""
-        return Trial(False, f"{composed.made.reason.sentence} {missing}".strip())
-    try:
-        secret = open_sealed(context.vault_key, stored.secret, secret_owner(shop.id)) if stored.secret else b""
-        provider = make_provider(stored.kind, stored.options, secret, timeouts=_PATIENCE)
-    except (VaultError, ValueError) as mistake:
-        return Trial(False, f"The account cannot be used: {mistake}.")
-    return _trial(asyncio.run(_hand_over(provider, composed.made)))
-
-
-async def _hand_over(provider: EmailProvider, letter: Letter) -> Outcome | NotStarted | None:
-    """The provider's answer; None when it took longer than a person waits."""
-    try:
-        async with asyncio.timeout(_PATIENCE_S):
-            await provider.open()
-            if not await provider.prepare(1):
-                return provider.trouble
-            (answer,) = provider.start([letter])
-            return await asyncio.shield(answer)
-    except TimeoutError:
-        return None
-    finally:
-        await provider.close()
-
-
-def _trial(answer: Outcome | NotStarted | None) -> Trial:
-    if isinstance(answer, Accepted):
-        return Trial(True, f"The server took the letter: {answer.detail or 'no comment'}")
-    if isinstance(answer, Rejected):
-        return Trial(False, f"The server refused the letter: {answer.code} {answer.detail}".strip())
-    if isinstance(answer, NotStarted):
-        return Trial(False, f"The server could not be used: {answer.detail}")
-    return Trial(False, "The server did not answer in time; it may or may not have taken the letter.")

@@ -1,4 +1,5 @@
-"""What does a person decide about an uncertain send? It went out, it is to be sent again, or it is given up.
+"""What does a person decide about an uncertain send? It went out, it is to be sent again, or it is given up. And a send
+that failed may be repeated, once what was in its way is mended.
 
 Each decision ends the doubt once, is stored with the person's name, and is refused when the doubt is over already.
 Nothing else ever repeats an uncertain message.
@@ -32,6 +33,7 @@ class Choice(StrEnum):
     MARK_AS_SENT = "mark_as_sent"  #: it arrived; counts as handed over
     SEND_AGAIN = "send_again"  #: it did not arrive; a new send takes its place and is decided like any other
     GIVE_UP = "give_up"  #: nobody knows, and nothing more is done
+    REPEAT_FAILED = "repeat_failed"  #: it failed for certain; a new send takes its place
 
 
 class NotUncertainError(Exception):
@@ -42,7 +44,9 @@ _KINDS = {
     Choice.MARK_AS_SENT: SendEventKind.HANDED_OVER,
     Choice.SEND_AGAIN: SendEventKind.RESENT,
     Choice.GIVE_UP: SendEventKind.FAILED,
+    Choice.REPEAT_FAILED: SendEventKind.RESENT,
 }
+_REPEATED = (Choice.SEND_AGAIN, Choice.REPEAT_FAILED)
 
 
 def list_uncertain(connection: Connection, shop: ShopSettings, limit: int = 200) -> list[UncertainSend]:
@@ -62,18 +66,19 @@ class Decision:
 
 
 def decide(connection: Connection, context: Context, decision: Decision) -> UUID | None:
-    """Carry out what a person decided. Returns the id of the new send after `SEND_AGAIN`, else None.
+    """Carry out what a person decided. Returns the id of the new send where one is made, else None.
 
     The new send has links of its own, is due now, and ``may_send`` decides about it as about any other. A send that is
     given up counts against the caps, for it may have arrived. Raises NotUncertainError; nothing changes then.
     """
     bucket, send_id, shop = decision.bucket, decision.send_id, decision.shop
     now = context.clock.now()
-    again = timed_id(instant_of(send_id), f"{send_id}:again".encode()) if decision.choice is Choice.SEND_AGAIN else None
+    again = timed_id(instant_of(send_id), f"{send_id}:again".encode()) if decision.choice in _REPEATED else None
+    find = store.failed_send if decision.choice is Choice.REPEAT_FAILED else store.take_uncertain_send
     with connection.transaction():
-        taken = store.take_uncertain_send(connection, bucket, send_id, shop.id)
+        taken = find(connection, bucket, send_id, shop.id)
         if taken is None:
-            raise NotUncertainError("this send is not uncertain any more")
+            raise NotUncertainError("this send is not uncertain, or did not fail, any more")
         kind = _KINDS[decision.choice]
         row = SendEventRow(
             id=timed_id(now, f"{send_id}:{kind.value}:{Reason.OPERATOR.value}".encode()),
@@ -108,7 +113,7 @@ def _copy(connection: Connection, decision: Decision, new_id: UUID, now: datetim
 
 def _audit(connection: Connection, decision: Decision, taken: TakenSend, now: datetime) -> DecisionRow:
     cart_id, step = store.cart_and_step(connection, decision.bucket, decision.send_id)
-    verdict = allow if decision.choice is Choice.SEND_AGAIN else deny
+    verdict = allow if decision.choice in _REPEATED else deny
     return DecisionRow(
         bucket=decision.bucket,
         shop_id=decision.shop.id,

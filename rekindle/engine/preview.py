@@ -69,9 +69,19 @@ def preview_email(connection: Connection, context: Context, shop: ShopSettings, 
 
 
 def compose_preview(
-    connection: Connection, context: Context, shop: ShopSettings, version_id: int, *, to: str
+    connection: Connection,
+    context: Context,
+    shop: ShopSettings,
+    version_id: int,
+    *,
+    to: str,
+    as_id: UUID = _NOBODY,
+    in_parts: bool = False,
 ) -> ComposedPreview | None:
-    """The letter of a template version, addressed to somebody; None when the shop has no such version."""
+    """The letter of a template version, addressed to somebody; None when the shop has no such version.
+
+    ``as_id``: a letter that really leaves needs an id of its own, or mailboxes and providers take it for one they have.
+    """
     books, now = Books(), context.clock.now()
     content = books.template_content(connection, version_id)
     if content is None or content.shop_id != shop.id or content.channel != Channel.EMAIL.value:
@@ -80,16 +90,18 @@ def compose_preview(
     composer.learn(connection, books, [version_id])
     cart = _newest_cart(connection, shop)
     items, currency, total = cart or (_SAMPLE_ITEMS, shop.currency, 19_800)
-    held = Claimed(0, _NOBODY, shop.id, _NOBODY, _NOBODY, Channel.EMAIL.value, 0, now, bytes(16))
+    held = Claimed(0, as_id, shop.id, _NOBODY, _NOBODY, Channel.EMAIL.value, 0, now, bytes(16))
     row = SendRow._make([None] * len(SendRow._fields))._replace(
-        id=_NOBODY,
+        id=as_id,
         template_version_id=version_id,
         context={"links": [""] * len(items), "locale": shop.locale, "step_number": 1},
         first_name=NAME,
         address=to,
     )
     about = CartRow(_NOBODY, CartState.ABANDONED.value, now, False, items, currency, total)
-    return ComposedPreview(composer.compose(Candidate(held, row, about, shop, ()), now), cart is None)
+    return ComposedPreview(
+        composer.compose(Candidate(held, row, about, shop, ()), now, in_parts=in_parts), cart is None
+    )
 
 
 def read_letter(letter: Letter) -> RenderedEmail:

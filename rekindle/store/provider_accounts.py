@@ -18,6 +18,7 @@ class AccountLine:
     """One account as people see it; the secret stays where it is."""
 
     id: int
+    channel: str
     kind: str
     name: str
     options: dict[str, Any]
@@ -34,6 +35,7 @@ class AccountLine:
 
 class SealedAccount(NamedTuple):
     kind: str
+    channel: str
     options: dict[str, Any]
     secret: bytes
 
@@ -41,6 +43,11 @@ class SealedAccount(NamedTuple):
 def accounts_of_shop(connection: Connection, shop_id: int, channel: str) -> list[AccountLine]:
     with connection.cursor(row_factory=class_row(AccountLine)) as cursor:
         return cursor.execute(sql("accounts_of_shop"), {"shop_id": shop_id, "channel": channel}).fetchall()
+
+
+def account_of_shop(connection: Connection, shop_id: int, account_id: int) -> AccountLine | None:
+    with connection.cursor(row_factory=class_row(AccountLine)) as cursor:
+        return cursor.execute(sql("account_of_shop"), {"shop_id": shop_id, "id": account_id}).fetchone()
 
 
 def insert_account(
@@ -96,4 +103,4 @@ def resume(connection: Connection, *, shop_id: int, account_id: int) -> bool:
 
 def sealed_account(connection: Connection, *, shop_id: int, account_id: int) -> SealedAccount | None:
     row = connection.execute(sql("sealed_account"), {"shop_id": shop_id, "id": account_id}).fetchone()
-    return SealedAccount(row[0], row[1], bytes(row[2])) if row else None
+    return SealedAccount(row[0], row[1], row[2], bytes(row[3])) if row else None

@@ -99,6 +99,31 @@ async def clear_doubt_not_sent(
     return (await link.execute(sql("clear_doubt_not_sent"), values)).rowcount > 0
 
 
+def doubt_of_send(connection: Connection, bucket: int, send_id: UUID, shop_id: int) -> Doubt | None:
+    values = {"bucket": bucket, "id": send_id, "shop_id": shop_id}
+    row = connection.execute(sql("doubt_of_send"), values).fetchone()
+    return Doubt._make(row) if row else None
+
+
+def end_doubt_sent(connection: Connection, bucket: int, doubt: Doubt) -> bool:
+    """As `clear_doubt_sent`."""
+    values = {"bucket": bucket, "id": doubt.id, "uncertain_at": doubt.uncertain_at}
+    return connection.execute(sql("clear_doubt_sent"), values).rowcount > 0
+
+
+def end_doubt_not_sent(connection: Connection, bucket: int, doubt: Doubt, send_at: datetime) -> bool:
+    """As `clear_doubt_not_sent`, for any account."""
+    values = {"bucket": bucket, "id": doubt.id, "uncertain_at": doubt.uncertain_at, "send_at": send_at}
+    return connection.execute(sql("clear_doubt_not_sent"), values | {"account_id": None}).rowcount > 0
+
+
+def failed_send(connection: Connection, bucket: int, send_id: UUID, shop_id: int) -> TakenSend | None:
+    """A send that failed for certain; None when it did not, or is not this shop's."""
+    values = {"bucket": bucket, "id": send_id, "shop_id": shop_id}
+    row = connection.execute(sql("failed_send"), values).fetchone()
+    return TakenSend._make(row) if row else None
+
+
 def uncertain_sends(connection: Connection, buckets: Sequence[int], shop_id: int, limit: int) -> list[UncertainSend]:
     values = {"buckets": array_literal(buckets), "shop_id": shop_id, "limit": limit}
     return [UncertainSend._make(row) for row in connection.execute(sql("uncertain_sends"), values).fetchall()]

@@ -66,6 +66,7 @@ class OutboxLine(NamedTuple):
     send_at: datetime
     uncertain_at: datetime | None
     attempts: int
+    account_id: int | None
 
 
 class SendFact(NamedTuple):

@@ -45,10 +45,10 @@ LIMIT %(n)s;
 -- name: outbox_of_sends
 -- Which of these sends still lie in the outbox, and how.
 -- in:    :buckets int[], :send_ids uuid[]
--- out:   id, state, send_at, uncertain_at, attempts      0..n rows
+-- out:   id, state, send_at, uncertain_at, attempts, account_id      0..n rows
 -- locks: none      index: outbox_pkey
 -- scope: fanout (one page of a shop's sends lies in many buckets)
-SELECT id, state, send_at, uncertain_at, attempts
+SELECT id, state, send_at, uncertain_at, attempts, account_id
 FROM outbox
 WHERE bucket = ANY(%(buckets)s) AND id = ANY(%(send_ids)s);
 

@@ -3,11 +3,21 @@
 -- in:    :shop_id bigint, :channel text
 -- out:   AccountLine columns      0..n rows
 -- locks: none      index: the table is small
-SELECT id, kind, name, options, length(secret) > 0 AS has_secret, enabled, paused_until, paused_reason,
+SELECT id, channel, kind, name, options, length(secret) > 0 AS has_secret, enabled, paused_until, paused_reason,
   position, weight, limits, pause_kind, trip_count
 FROM provider_accounts
 WHERE shop_id = %(shop_id)s AND channel = %(channel)s
 ORDER BY position, id;
+
+-- name: account_of_shop
+-- One account of a shop.
+-- in:    :shop_id bigint, :id bigint
+-- out:   AccountLine columns      0..1 rows
+-- locks: none      index: provider_accounts_pkey
+SELECT id, channel, kind, name, options, length(secret) > 0 AS has_secret, enabled, paused_until, paused_reason,
+  position, weight, limits, pause_kind, trip_count
+FROM provider_accounts
+WHERE id = %(id)s AND shop_id = %(shop_id)s;
 
 -- name: insert_account
 -- A new account, tried after those that are there.
@@ -27,7 +37,7 @@ RETURNING id;
 -- out:   id      0..1 rows
 -- locks: one provider_accounts row      index: provider_accounts_pkey
 UPDATE provider_accounts
-SET name = %(name)s, options = %(options)s, secret = coalesce(%(secret)s, secret), enabled = true,
+SET name = %(name)s, options = %(options)s, secret = coalesce(%(secret)s, secret),
     paused_until = NULL, paused_reason = '', pause_kind = '', trip_count = 0, probe_until = NULL
 WHERE id = %(id)s AND shop_id = %(shop_id)s
 RETURNING id;
@@ -35,9 +45,9 @@ RETURNING id;
 -- name: sealed_account
 -- What is needed to open an account's provider.
 -- in:    :shop_id bigint, :id bigint
--- out:   kind, options, secret      0..1 rows
+-- out:   kind, channel, options, secret      0..1 rows
 -- locks: none      index: provider_accounts_pkey
-SELECT kind, options, secret
+SELECT kind, channel, options, secret
 FROM provider_accounts
 WHERE id = %(id)s AND shop_id = %(shop_id)s;
 

@@ -71,6 +71,29 @@ UPDATE outbox SET state = 'scheduled', uncertain_at = NULL, send_at = %(send_at)
 WHERE bucket = %(bucket)s AND id = %(id)s AND state = 'uncertain' AND uncertain_at = %(uncertain_at)s
 RETURNING id;
 
+-- name: doubt_of_send
+-- One uncertain send of a shop.
+-- in:    :bucket int, :id uuid, :shop_id bigint
+-- out:   Doubt columns                        0..1 rows
+-- locks: none (what follows is conditional on uncertain_at)      index: outbox_pkey
+SELECT id, shop_id, shopper_id, account_id, attempts, uncertain_at, first_try_at, letter_hash
+FROM outbox
+WHERE bucket = %(bucket)s AND id = %(id)s AND shop_id = %(shop_id)s AND state = 'uncertain';
+
+-- name: failed_send
+-- A send that certainly did not go out and is closed: nothing else was ever told of it that could be true as well.
+-- in:    :bucket int, :id uuid, :shop_id bigint
+-- out:   shopper_id, enrolment_id, channel      0..1 rows
+-- locks: none (only one copy of a send can be made)      index: sends_pkey, send_events_send, outbox_pkey
+SELECT s.shopper_id, s.enrolment_id, s.channel
+FROM sends s
+WHERE s.bucket = %(bucket)s AND s.id = %(id)s AND s.shop_id = %(shop_id)s
+  AND EXISTS (SELECT 1 FROM send_events e WHERE e.bucket = %(bucket)s AND e.send_id = s.id AND e.kind = 'failed'
+    AND e.reason IS DISTINCT FROM 'OPERATOR')
+  AND NOT EXISTS (SELECT 1 FROM send_events e WHERE e.bucket = %(bucket)s AND e.send_id = s.id
+    AND e.kind NOT IN ('failed', 'uncertain', 'deferred'))
+  AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.bucket = %(bucket)s AND o.id = s.id);
+
 -- name: uncertain_sends
 -- The operator's list of a shop: what nobody knows, oldest first, with what helps to find out.
 -- in:    :buckets int[], :shop_id bigint, :limit int

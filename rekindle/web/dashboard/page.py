@@ -30,6 +30,7 @@ class Section(StrEnum):
     CARTS = "carts"
     FLOWS = "flows"
     SENDS = "sends"
+    ACCOUNTS = "accounts"
     SETTINGS = "settings"
 
 
@@ -38,6 +39,7 @@ _ENTRIES: Final = (
     (Section.CARTS, "Carts", "shopping-cart"),
     (Section.FLOWS, "Flow", "route"),
     (Section.SENDS, "Sends", "send"),
+    (Section.ACCOUNTS, "Providers", "plug-connected"),
     (Section.SETTINGS, "Settings", "settings"),
 )
 

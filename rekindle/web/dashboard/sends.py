@@ -29,7 +29,6 @@ from rekindle.web.dashboard.access import Visit, shop_view
 from rekindle.web.dashboard.page import Section, show_page, show_part, wants_part
 
 ON_A_PAGE: Final = 40
-_MOST_UNCERTAIN: Final = 100
 _LISTS: Final = (
     (SendList.ALL, "All"),
     (SendList.WAITING, "Waiting"),
@@ -70,13 +69,9 @@ def sends(visit: Visit) -> HttpResponse:
         "step": step,
         "rows": show_sends(visit, shown),
         "next_place": shown[-1].id if len(lines) > ON_A_PAGE else "",
-        "may_settle": visit.may(Action.SETTLE_SEND),
     }
     if wants_part(visit):
         return show_part(visit, "dashboard/parts/send_rows.html", content)
-    if which is not SendList.UNCERTAIN and not after:
-        uncertain = _list(visit, SendList.UNCERTAIN, step=None, after=None, limit=_MOST_UNCERTAIN)
-        content["uncertain"] = show_sends(visit, uncertain)
     content["replies_waiting"] = count_replies_waiting(visit.connection, visit.buckets, visit.shop.id)
     content["counts"] = count_in_outbox(visit.connection, shop_id=visit.shop.id, buckets=visit.buckets)
     return show_page(visit, "dashboard/sends.html", content, section=Section.SENDS)

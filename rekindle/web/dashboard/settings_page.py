@@ -14,7 +14,6 @@ from rekindle.store.dashboard.access import people_of_shop
 from rekindle.store.shop_changes import write_key_of
 from rekindle.terms.role import Action, Role
 from rekindle.web.dashboard.access import Visit, person_id_of, shop_view
-from rekindle.web.dashboard.mail_form import first_account, form_of
 from rekindle.web.dashboard.page import Section, show_page
 from rekindle.web.dashboard.shop_forms import RulesForm, SenderForm, ShopForm
 
@@ -75,13 +74,11 @@ def resume(visit: Visit) -> HttpResponse:
 
 def show_settings(visit: Visit, replaced: Mapping[str, object], *, status: int = 200) -> HttpResponse:
     """The page; ``replaced`` puts a form with mistakes, or a result, in the place of the stored state."""
-    shop, account = visit.shop, first_account(visit)
+    shop = visit.shop
     content: dict[str, object] = {
         "shop_form": ShopForm.of(shop),
         "sender_form": SenderForm.of(shop),
         "rules_form": RulesForm.of(shop),
-        "mail_form": form_of(account),
-        "mail_account": account,
         "may_change": visit.may(Action.CHANGE_SHOP),
         "may_change_people": visit.may(Action.CHANGE_PEOPLE),
         "write_key": write_key_of(visit.connection, shop.id) if visit.may(Action.CHANGE_SHOP) else "",

@@ -35,6 +35,9 @@ def pages_of(world: World, seeded: Seeded) -> dict[str, str]:
         "flow": world.path("flows/?period=90"),
         "sends": world.path("sends/"),
         "sends-skipped": world.path("sends/?state=skipped"),
+        "accounts": world.path("accounts/"),
+        "account": world.path("accounts/1/"),
+        "account-new": world.path("accounts/new/vonage"),
         "settings": world.path("settings/"),
     }
 

@@ -67,9 +67,15 @@ def things_of(connection: Any, shop: ShopSettings) -> dict[str, Any]:
     (version,) = one(
         "SELECT v.id FROM template_versions v JOIN templates t ON t.id = v.template_id WHERE t.shop_id = %s LIMIT 1"
     )
+    (account,) = one(
+        "INSERT INTO provider_accounts (shop_id, channel, kind, name, options, secret, position, enabled, paused_reason)"
+        " VALUES (%s, 'email', 'smtp', 'mail', '{\"host\": \"mail.example.com\"}', '', 0, true, '') RETURNING id"
+    )
     (person,) = one("SELECT person_id FROM memberships WHERE shop_id = %s AND role = 'viewer' LIMIT 1")
     return {
         "key": FLOW_KEY,
+        "kind": "smtp",
+        "account_id": account,
         "bucket": cart[0],
         "cart_id": cart[1],
         "send_id": send,

@@ -67,7 +67,7 @@ def test_things_of_another_shop_do_not_exist_in_ones_own(both: World) -> None:
         " (SELECT person_id FROM memberships WHERE shop_id = %s)",
         [both.other.id, both.shop.id],
     ).fetchone() or (0,)
-    theirs = things_of(both.connection, both.other) | {"key": "no-such-flow", "person_id": stranger}
+    theirs = things_of(both.connection, both.other) | {"key": "no-such-flow", "person_id": stranger, "kind": "pigeon"}
     client = both.as_("owner@fernweh.example")
     before = fingerprint(both)
     for route in ROUTES:

@@ -58,9 +58,13 @@ def test_what_was_not_sent_says_why(world: World, seeded: Seeded) -> None:
 def test_uncertain_sends_stand_first_and_a_viewer_cannot_decide(world: World, seeded: Seeded) -> None:
     assert seeded.uncertain
     text = world.as_(VIEWER).get(world.path("sends/")).text
-    assert text.index("uncertain send") < text.index('aria-label="Which sends"')
-    assert "It went out" not in text
-    assert "It went out" in world.as_(MARKETER).get(world.path("sends/")).text
+    assert text.index("uncertain: nobody knows") < text.index('aria-label="Which sends"')
+    page = world.path("sends/open/")
+    assert "It went out" not in world.as_(VIEWER).get(page).text
+    text = world.as_(MARKETER).get(page).text
+    assert text.count("gets it twice") == text.count("It went out") == len(seeded.uncertain)
+    for send in seeded.uncertain:
+        assert f"{send['id']}@rekindle.example" in text
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ def test_a_decision_is_carried_out_once_and_kept_with_its_name(
     assert [(event["kind"], event["detail"]["by"]) for event in told] == [(kind, MARKETER)]
     assert shown(world, "?state=all")[send["id"]] == state
     again = client.post(path, {"choice": choice}, follow=True)
-    assert "not uncertain any more" in again.text
+    assert "not open any more" in again.text
     assert len([e for e in rows_of(world, "send_events") if e["send_id"] == send["id"]]) == 2
     cart = world.as_(MARKETER).get(world.path(f"carts/{send['cart_bucket']}/{send['cart_id']}/"))
     assert "An operator decided." in cart.text

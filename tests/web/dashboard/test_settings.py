@@ -7,12 +7,8 @@ from typing import Any
 
 import pytest
 
-from rekindle.engine.route import secret_owner
-from rekindle.lib.vault import open_sealed
-from rekindle.simulate.inbox.inbox import Inbox
 from rekindle.store.shops import load_shop
 from tests.web.people import PASSWORD
-from tests.web.seed import Seeded
 from tests.web.world import World
 
 OWNER, VIEWER = "owner@fernweh.example", "viewer@fernweh.example"
@@ -42,14 +38,6 @@ SENDER = {
     "sender-reply_to": "",
     "sender-support_email": "help@fernweh.example",
     "sender-postal_address": "Fernweh\r\nBahnhofstr. 1\r\n8001 Zürich",
-}
-MAIL = {
-    "mail-host": "smtp.example.com",
-    "mail-port": "587",
-    "mail-tls": "starttls",
-    "mail-username": "u",
-    "mail-connections": "3",
-    "mail-password": "geheim",
 }
 
 
@@ -123,74 +111,6 @@ def test_the_write_key_is_shown_to_owners_only_and_can_be_renewed(world: World) 
     world.as_(OWNER).post(world.path("settings/write-key"))
     assert key() != old
     assert len(key()) >= 24
-
-
-def test_the_mail_password_is_sealed_kept_and_never_shown(world: World) -> None:
-    client = world.as_(OWNER)
-    assert "No message can go out" in client.get(world.path("settings/")).text
-    assert client.post(world.path("settings/mail"), MAIL).status_code == 302
-    page = client.get(world.path("settings/")).text
-    assert "geheim" not in page
-    assert "smtp.example.com" in page
-    client.post(world.path("settings/mail"), {**MAIL, "mail-host": "mail2.example.com", "mail-password": ""})
-    rows = world.connection.execute("SELECT options, secret FROM provider_accounts").fetchall()
-    assert len(rows) == 1
-    options, secret = rows[0]
-    assert options == {
-        "host": "mail2.example.com", "port": 587, "tls": "starttls", "username": "u", "connections": 3
-    }  # fmt: skip
-    assert open_sealed(world.context.vault_key, bytes(secret), secret_owner(world.shop.id)) == b"geheim"
-    assert b"geheim" not in bytes(secret)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("mail-host", ""),
-        ("mail-host", "https://smtp.example.com"),
-        ("mail-host", "a b"),
-        ("mail-port", "0"),
-        ("mail-port", "99999"),
-        ("mail-tls", "maybe"),
-        ("mail-connections", "0"),
-        ("mail-connections", "65"),
-        ("mail-tls", "none"),  # with a user name: the password would go in clear text
-    ],
-)
-def test_a_mail_account_that_cannot_work_is_refused(world: World, field: str, value: str) -> None:
-    answer = world.as_(OWNER).post(world.path("settings/mail"), {**MAIL, field: value})
-    assert answer.status_code == 422
-    assert world.connection.execute("SELECT count(*) FROM provider_accounts").fetchone() == (0,)
-
-
-def test_the_test_letter_reaches_a_real_server_and_is_counted_nowhere(world: World, seeded: Seeded) -> None:
-    client = world.as_(OWNER)
-    before = world.connection.execute("SELECT count(*) FROM send_events").fetchone()
-    inbox = Inbox().start()
-    try:
-        plain = {"mail-tls": "none", "mail-username": "", "mail-password": ""}
-        here = {"mail-host": "127.0.0.1", "mail-port": inbox.smtp_port}
-        assert client.post(world.path("settings/mail"), {**here, **plain}).status_code == 302
-        answer = client.post(world.path("settings/mail/test"), {"to": "Me@Fernweh.example"})
-        (letter,) = inbox.wait_for()
-    finally:
-        inbox.stop()
-    assert "The server took the letter" in answer.text
-    assert (letter.sender, letter.recipients) == ("shop@fernweh.example", ("me@fernweh.example",))
-    assert letter.subject == "Your cart at Fernweh Outdoor"
-    assert world.connection.execute("SELECT count(*) FROM send_events").fetchone() == before
-
-
-def test_a_server_that_is_not_there_is_said_in_words(world: World) -> None:
-    client = world.as_(OWNER)
-    client.post(
-        world.path("settings/mail"),
-        {**MAIL, "mail-host": "127.0.0.1", "mail-port": "9", "mail-tls": "none", "mail-username": ""},
-    )
-    answer = client.post(world.path("settings/mail/test"), {"to": "me@fernweh.example"})
-    assert answer.status_code == 200
-    assert "could not be used" in answer.text
-    assert client.post(world.path("settings/mail/test"), {"to": "nobody"}).status_code == 422
 
 
 def test_people_are_added_changed_and_removed(world: World) -> None:
