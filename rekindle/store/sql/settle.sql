@@ -88,11 +88,11 @@ WHERE bucket = %(bucket)s AND id = %(id)s AND shop_id = %(shop_id)s AND state = 
 SELECT s.shopper_id, s.enrolment_id, s.channel
 FROM sends s
 WHERE s.bucket = %(bucket)s AND s.id = %(id)s AND s.shop_id = %(shop_id)s
-  AND EXISTS (SELECT 1 FROM send_events e WHERE e.bucket = %(bucket)s AND e.send_id = s.id AND e.kind = 'failed'
+  AND EXISTS (SELECT 1 FROM send_events e WHERE e.bucket = s.bucket AND e.send_id = s.id AND e.kind = 'failed'
     AND e.reason IS DISTINCT FROM 'OPERATOR')
-  AND NOT EXISTS (SELECT 1 FROM send_events e WHERE e.bucket = %(bucket)s AND e.send_id = s.id
+  AND NOT EXISTS (SELECT 1 FROM send_events e WHERE e.bucket = s.bucket AND e.send_id = s.id
     AND e.kind NOT IN ('failed', 'uncertain', 'deferred'))
-  AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.bucket = %(bucket)s AND o.id = s.id);
+  AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.bucket = s.bucket AND o.id = s.id);
 
 -- name: uncertain_sends
 -- The operator's list of a shop: what nobody knows, oldest first, with what helps to find out.
