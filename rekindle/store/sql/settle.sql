@@ -87,12 +87,12 @@ WHERE bucket = %(bucket)s AND id = %(id)s AND shop_id = %(shop_id)s AND state = 
 -- locks: none (only one copy of a send can be made)      index: sends_pkey, send_events_send, outbox_pkey
 SELECT s.shopper_id, s.enrolment_id, s.channel
 FROM sends s
+JOIN send_events v ON v.bucket = %(bucket)s AND v.send_id = s.id
+LEFT JOIN outbox o ON o.bucket = %(bucket)s AND o.id = s.id
 WHERE s.bucket = %(bucket)s AND s.id = %(id)s AND s.shop_id = %(shop_id)s
-  AND EXISTS (SELECT 1 FROM send_events e WHERE e.bucket = s.bucket AND e.send_id = s.id AND e.kind = 'failed'
-    AND e.reason IS DISTINCT FROM 'OPERATOR')
-  AND NOT EXISTS (SELECT 1 FROM send_events e WHERE e.bucket = s.bucket AND e.send_id = s.id
-    AND e.kind NOT IN ('failed', 'uncertain', 'deferred'))
-  AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.bucket = s.bucket AND o.id = s.id);
+GROUP BY s.shopper_id, s.enrolment_id, s.channel
+HAVING bool_or(v.kind = 'failed') AND bool_and(v.kind IN ('failed', 'uncertain', 'deferred'))
+  AND bool_and(v.reason IS DISTINCT FROM 'OPERATOR') AND count(o.id) = 0;
 
 -- name: uncertain_sends
 -- The operator's list of a shop: what nobody knows, oldest first, with what helps to find out.
