@@ -16,6 +16,7 @@ from rekindle.engine.books import Books, RunningVersion
 from rekindle.engine.context import Context
 from rekindle.engine.plan_send import Plan, Wish, plan_sends
 from rekindle.engine.transactions import until_free
+from rekindle.policy.channel_choice import RESPONSE_DAYS, Known
 from rekindle.policy.entry import Facts, facts_of
 from rekindle.policy.next_step import Move, ending, next_step
 from rekindle.store import advance as store
@@ -24,9 +25,9 @@ from rekindle.store.database import Connection
 from rekindle.store.decisions import DecisionRow, write_decisions
 from rekindle.terms.cart import CartState, Stage
 from rekindle.terms.decision import Question, Verdict, allow, deny
-from rekindle.terms.flow import Field
+from rekindle.terms.flow import Field, Message
 from rekindle.terms.reasons import Reason
-from rekindle.terms.send import EnrolmentState
+from rekindle.terms.send import Channel, EnrolmentState
 
 BATCH = 1_000
 #: When a run cannot be judged (its flow cannot be read, its shop is not known), when to try again.
@@ -34,13 +35,14 @@ ASK_AGAIN = timedelta(hours=1)
 _log = logging.getLogger(__name__)
 
 
-class _Known(NamedTuple):
+class _Read(NamedTuple):
     """What was read about a batch, by id; ``clicked``: runs in which a link was followed."""
 
     carts: Mapping[str, CartToWriteAbout]
     shoppers: Mapping[str, ShopperToWriteTo]
     versions: Mapping[int, RunningVersion]
     clicked: set[str]
+    now: datetime
 
 
 class _Taken(NamedTuple):
@@ -64,7 +66,7 @@ def _take_steps(connection: Connection, context: Context, books: Books, bucket: 
             return 0
         if any(books.shop(run.shop_id) is None for run in runs):
             books.refresh(connection)  # a shop made seconds ago
-        known = _read(connection, books, bucket, runs)
+        known = _read(connection, books, bucket, runs, now)
         taken = [_take(books, run, known, now) for run in runs]
         plans = _plan(connection, books, bucket, taken, known)
         store.add_sends(connection, bucket, [plan.send for plan in plans if plan.send is not None], now)
@@ -73,7 +75,7 @@ def _take_steps(connection: Connection, context: Context, books: Books, bucket: 
     return len(runs)
 
 
-def _read(connection: Connection, books: Books, bucket: int, runs: Sequence[DueEnrolment]) -> _Known:
+def _read(connection: Connection, books: Books, bucket: int, runs: Sequence[DueEnrolment], now: datetime) -> _Read:
     carts_by_bucket: dict[int, list[str]] = defaultdict(list)
     for run in runs:
         carts_by_bucket[run.cart_bucket].append(run.cart_id)
@@ -84,14 +86,14 @@ def _read(connection: Connection, books: Books, bucket: int, runs: Sequence[DueE
     versions = books.versions(connection, (run.flow_version_id for run in runs))
     asking = [run for run in runs if _asks_for_clicks(versions.get(run.flow_version_id))]
     clicked = store.clicked_enrolments(connection, bucket, asking) if asking else set()
-    return _Known(carts, shoppers, versions, clicked)
+    return _Read(carts, shoppers, versions, clicked, now)
 
 
 def _asks_for_clicks(version: RunningVersion | None) -> bool:
     return version is not None and Field.CLICKED in version.route.branch_fields
 
 
-def _take(books: Books, run: DueEnrolment, known: _Known, now: datetime) -> _Taken:
+def _take(books: Books, run: DueEnrolment, known: _Read, now: datetime) -> _Taken:
     version, shop = known.versions.get(run.flow_version_id), books.shop(run.shop_id)
     if version is None or shop is None:
         facts = {"enrolment_id": run.id, "flow_version_id": run.flow_version_id, "shop_id": run.shop_id}
@@ -119,7 +121,7 @@ def _take(books: Books, run: DueEnrolment, known: _Known, now: datetime) -> _Tak
     return _Taken(run, move)
 
 
-def _facts(run: DueEnrolment, known: _Known) -> Facts:
+def _facts(run: DueEnrolment, known: _Read) -> Facts:
     cart, shopper = known.carts[run.cart_id], known.shoppers[run.shopper_id]
     return facts_of(
         stage=cart.stage,
@@ -134,7 +136,7 @@ def _facts(run: DueEnrolment, known: _Known) -> Facts:
     )
 
 
-def _plan(connection: Connection, books: Books, bucket: int, taken: Sequence[_Taken], known: _Known) -> list[Plan]:
+def _plan(connection: Connection, books: Books, bucket: int, taken: Sequence[_Taken], known: _Read) -> list[Plan]:
     wishes = []
     for run, move, _ in taken:
         for due in move.sends if move else ():
@@ -144,8 +146,33 @@ def _plan(connection: Connection, books: Books, bucket: int, taken: Sequence[_Ta
             wishes.append(Wish(run, due, number, shop, known.carts[run.cart_id], known.shoppers.get(run.shopper_id)))
     if not wishes:
         return []
+    return plan_sends(connection, books, wishes, _reachable(connection, bucket, wishes, known.now))
+
+
+def _reachable(connection: Connection, bucket: int, wishes: Sequence[Wish], now: datetime) -> dict[str, Known]:
+    """How the shoppers of these messages can be reached; what they answered only where a step asks for it."""
     reaches = store.reaches_of_shoppers(connection, bucket, {wish.run.shopper_id for wish in wishes})
-    return plan_sends(connection, books, wishes, reaches)
+    asking = {wish.run.shopper_id for wish in wishes if _asks_for_responses(wish.due.step)}
+    since = now - timedelta(days=RESPONSE_DAYS)
+    responses = store.responses_of_shoppers(connection, bucket, asking, since) if asking else {}
+    return {
+        wish.run.shopper_id: Known(
+            reaches.get(wish.run.shopper_id, ()),
+            _wish_of(wish.shopper),
+            responses.get(wish.run.shopper_id, {}),
+        )
+        for wish in wishes
+    }
+
+
+def _asks_for_responses(message: Message) -> bool:
+    return message.choose == "response" and len(message.channels) > 1
+
+
+def _wish_of(shopper: ShopperToWriteTo | None) -> Channel | None:
+    """The channel that the shopper asked for; what a shop told that is no channel of ours is none."""
+    told = (shopper.preferred_channel or "").strip().lower() if shopper else ""
+    return Channel(told) if told in Channel._value2member_map_ else None
 
 
 def _move_row(taken: _Taken, now: datetime) -> EnrolmentMove:
@@ -214,5 +241,6 @@ def _message_row(row: Callable[..., DecisionRow], plan: Plan) -> DecisionRow:
     if send is None:
         assert plan.verdict is not None
         return row(plan.verdict, due.step.id)
-    verdict = allow(Reason.STEP_TAKEN, channel=send.channel, planned_at=due.planned_at.isoformat())
+    planned_at = due.planned_at.isoformat()
+    verdict = allow(Reason.STEP_TAKEN, channel=send.channel, planned_at=planned_at, **plan.evidence)
     return row(verdict, due.step.id, send_id=send.id)

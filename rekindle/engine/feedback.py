@@ -18,6 +18,7 @@ from uuid import UUID
 import msgspec
 
 from rekindle.engine.context import Context
+from rekindle.engine.fall_back import fall_back
 from rekindle.engine.opt_out import opt_out, opt_out_address
 from rekindle.engine.places import address_place
 from rekindle.engine.replies import Said, hear
@@ -46,6 +47,8 @@ _ENDING = {
     FeedbackKind.COMPLAINED: SuppressionReason.COMPLAINT,
     FeedbackKind.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBED,
 }
+#: The message will not arrive on this channel.
+_LOST = frozenset({FeedbackKind.BOUNCED, FeedbackKind.FAILED})
 _NUMBER = re.compile(r"\+?[0-9]{3,15}")
 #: Known, and of no consequence for a send.
 _QUIET = frozenset({FeedbackKind.RESUBSCRIBED})
@@ -285,6 +288,10 @@ class _Case:
             if recorded.settled:
                 events = [_handed_over(shop.id, doubt, self.source.name) for doubt in recorded.settled]
                 add_events(self.work.connection, bucket, msgspec.json.encode(events).decode())
+            told_to_stop = {send_id for one, send_id in placed if one.kind in _ENDING}
+            lost = {send_id for one, send_id in placed if one.kind in _LOST} - told_to_stop
+            if lost:
+                fall_back(self.work.connection, self.context, bucket, sorted(lost))
         self.applied.known += recorded.known
         self.applied.new += recorded.new
         self.applied.settled += len(recorded.settled)

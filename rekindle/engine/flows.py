@@ -155,11 +155,10 @@ def _check_templates(connection: Connection, shop: ShopSettings, flow: Flow) -> 
     for step, _ in flow.walk():
         if not isinstance(step, Message):
             continue
-        written_for = channels.get(step.template)
-        if written_for is None:
-            raise FlowError(f"step {step.id}: there is no published template {step.template}")
         for channel in step.channels:
+            key = step.template_of(channel)
+            written_for = channels.get(key)
+            if written_for is None:
+                raise FlowError(f"step {step.id}: there is no published template {key}")
             if channel.value != written_for:
-                raise FlowError(
-                    f"step {step.id}: template {step.template} is written for {written_for}, not for {channel.value}"
-                )
+                raise FlowError(f"step {step.id}: template {key} is written for {written_for}, not for {channel.value}")

@@ -14,6 +14,7 @@ from uuid import UUID
 from rekindle.engine.batch import Going, Tally
 from rekindle.engine.context import Context
 from rekindle.engine.facts import Candidate
+from rekindle.engine.fall_back import Failed, fall_back_decisions, fall_back_rows
 from rekindle.lib.ids import timed_id
 from rekindle.lib.logs import without_addresses
 from rekindle.policy.stopped_since import Stop
@@ -23,6 +24,7 @@ from rekindle.store import outbox
 from rekindle.store.async_connection import AsyncConnection
 from rekindle.store.buckets import address_bucket
 from rekindle.store.decisions import DecisionRow
+from rekindle.store.fall_back import fall_back_async
 from rekindle.store.outbox import Later, SendEventRow, SuppressionRow
 from rekindle.terms.consent import SuppressionReason
 from rekindle.terms.decision import Question, Verdict, deny
@@ -133,8 +135,36 @@ async def _end(link: AsyncConnection, replies: Replies, tally: Tally) -> None:
     rows = [row for row, _ in ending if row.send_id in gone]
     await outbox.add_events(link, replies.bucket, rows)
     await outbox.write_decisions(link, [why for row, why in ending if why is not None and row.send_id in gone])
+    await _fall_back(link, replies, gone)
     tally.skipped += sum(1 for row in rows if row.kind == SendEventKind.SKIPPED)
     tally.failed += sum(1 for row in rows if row.kind != SendEventKind.SKIPPED)
+
+
+async def _fall_back(link: AsyncConnection, replies: Replies, gone: set[UUID]) -> None:
+    """The next channel takes over what was refused for good; a shopper who said stop is left alone."""
+    failed = [
+        _failed(one)
+        for one, said in replies.answers
+        if one.candidate.held.id in gone and isinstance(said, Rejected) and said.fault is not Fault.OPTED_OUT
+    ]
+    rows = fall_back_rows(failed)
+    made = await fall_back_async(link, replies.bucket, rows, replies.at)
+    await outbox.write_decisions(link, fall_back_decisions(replies.bucket, failed, rows, made, replies.at))
+
+
+def _failed(one: Going) -> Failed:
+    held, row = one.candidate.held, one.candidate.row
+    assert row is not None, "only a send with facts was started"
+    return Failed(
+        id=held.id,
+        shop_id=held.shop_id,
+        shopper_id=held.shopper_id,
+        enrolment_id=held.enrolment_id,
+        cart_id=row.cart_id,
+        step=row.step,
+        channel=held.channel,
+        context=row.context,
+    )
 
 
 async def _send_later(link: AsyncConnection, replies: Replies, tally: Tally) -> None:

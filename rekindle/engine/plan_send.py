@@ -2,7 +2,8 @@
 
 The part of `advance` that turns "write now" into a send. Links are numbered by their place in ``context["links"]``:
 first the cart's lines in their order, then the recommendations, whose facts lie in ``context["recommended"]``. A visit
-that only looked has no lines; what it looked at lies in ``context["viewed"]``, as lines of one piece each.
+that only looked has no lines; what it looked at lies in ``context["viewed"]``, as lines of one piece each. Where to
+turn when the channel fails lies in ``context["otherwise"]``: channel, address and template of each, best first.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 from rekindle.engine.books import Books
 from rekindle.lib.ids import epoch_ms, timed_hex
-from rekindle.policy.channel_choice import Reach, choose_reach
+from rekindle.policy.channel_choice import Known, choose_channel
 from rekindle.policy.next_step import Due
 from rekindle.stats.recommendation import Seeds, cart_seeds, view_seeds
 from rekindle.store.advance import CartToWriteAbout, DueEnrolment, NewSend, ShopperToWriteTo
@@ -41,45 +42,61 @@ class Wish(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What becomes of a wish: a send, or why there is none."""
+    """What becomes of a wish: a send, or why there is none. ``evidence``: how its channel was chosen."""
 
     wish: Wish
     send: NewSend | None
     verdict: Verdict | None
+    evidence: Mapping[str, object] = {}
 
 
-def plan_sends(
-    connection: Connection, books: Books, wishes: Sequence[Wish], reaches: Mapping[str, Sequence[Reach]]
-) -> list[Plan]:
-    """Plan the messages of a batch. A message that cannot be planned is refused; its flow goes on."""
+def plan_sends(connection: Connection, books: Books, wishes: Sequence[Wish], known: Mapping[str, Known]) -> list[Plan]:
+    """Plan the messages of a batch. A message that cannot be planned is refused; its flow goes on.
+
+    ``known``: how each shopper of the batch can be reached.
+    """
     recommended = _recommended(connection, books, wishes)
     plans = []
     for wish, products in zip(wishes, recommended, strict=True):
         viewed = _viewed(connection, books, wish)
-        plans.append(_plan(books, wish, reaches.get(wish.run.shopper_id, ()), _context(wish, products, viewed)))
+        nobody = Known(())
+        plans.append(_plan(books, wish, known.get(wish.run.shopper_id, nobody), _context(wish, products, viewed)))
     return plans
 
 
-def _plan(books: Books, wish: Wish, reaches: Sequence[Reach], context: dict[str, object]) -> Plan:
+def _plan(books: Books, wish: Wish, known: Known, context: dict[str, object]) -> Plan:
     message, run = wish.due.step, wish.run
-    template = books.template(run.shop_id, message.template)
-    if template is None:
+    versions: dict[Channel, int] = {}
+    for channel in message.channels:
+        template = books.template(run.shop_id, message.template_of(channel))
+        if template is not None and template.channel == channel.value:
+            versions[channel] = template.version_id
+    if not versions:
         return Plan(wish, None, deny(Reason.CONTENT_MISSING, template=message.template))
-    chosen = choose_reach([c for c in message.channels if c.value == template.channel], reaches)
-    if chosen is None:
+    choice = choose_channel(tuple(versions), known, by_response=message.choose == "response")
+    if choice is None:
         return Plan(wish, None, deny(Reason.NO_ADDRESS, channels=[channel.value for channel in message.channels]))
-    channel, reach = chosen
+    (channel, reach), *otherwise = choice.ranked
+    if otherwise:
+        context["otherwise"] = [
+            {
+                "channel": other.value,
+                "contact_point_id": place.contact_point_id,
+                "template_version_id": versions[other],
+            }
+            for other, place in otherwise
+        ]
     send = NewSend(
         id=_send_id(run, message.id, channel),
         run=run,
         step=message.id,
         channel=channel.value,
         contact_point_id=reach.contact_point_id,
-        template_version_id=template.version_id,
+        template_version_id=versions[channel],
         planned_at=wish.due.planned_at,
         context=context,
     )
-    return Plan(wish, send, None)
+    return Plan(wish, send, None, choice.evidence)
 
 
 def _send_id(run: DueEnrolment, step: str, channel: Channel) -> str:

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rekindle.lib.tokens import Purpose, hash_of, new_seed, secret_of
-from rekindle.policy.channel_choice import Reach
+from rekindle.policy.channel_choice import Reach, Response
 from rekindle.store.copying import NULL, array_literal, bytes_cell, copy_lines, json_cell
 from rekindle.store.database import Connection
 from rekindle.store.statements import sql
+from rekindle.terms.send import Channel
 
 
 class DueEnrolment(NamedTuple):
@@ -47,7 +48,7 @@ class CartToWriteAbout(NamedTuple):
 
 
 class ShopperToWriteTo(NamedTuple):
-    """The shopper of a run."""
+    """The shopper of a run. ``preferred_channel``: as the shop told it, unchecked."""
 
     id: str
     country: str
@@ -55,6 +56,7 @@ class ShopperToWriteTo(NamedTuple):
     order_count: int
     last_order_at: datetime | None
     is_erased: bool
+    preferred_channel: str | None = None
 
 
 class NewSend(NamedTuple):
@@ -108,6 +110,17 @@ def reaches_of_shoppers(connection: Connection, bucket: int, ids: Iterable[str])
         cursor.execute(sql("reaches_of_shoppers"), {"bucket": bucket, "ids": array_literal(list(ids))})
         for row in cursor:
             found.setdefault(row[0], []).append(Reach._make(row[1:]))
+    return found
+
+
+def responses_of_shoppers(
+    connection: Connection, bucket: int, ids: Iterable[str], since: datetime
+) -> dict[str, dict[Channel, Response]]:
+    """What became of the messages that shoppers got since then, by shopper and channel."""
+    found: dict[str, dict[Channel, Response]] = {}
+    parameters = {"bucket": bucket, "ids": array_literal(sorted(ids)), "since": since}
+    for shopper_id, channel, messages, clicks in connection.execute(sql("responses_of_shoppers"), parameters):
+        found.setdefault(shopper_id, {})[Channel(channel)] = Response(messages, clicks)
     return found
 
 

@@ -92,11 +92,22 @@ class Wait(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type", tag="message"):
-    """Write on the first channel of the list that is possible; ``template`` is the template's key in this shop."""
+    """Write on one of these channels; the others are where to turn when it fails.
+
+    ``template`` is the template's key in this shop, ``templates`` names another one for single channels.
+    ``choose``: "order" takes the first channel that is possible, "response" the one that the shopper asked for or
+    answered most (policy.channel_choice).
+    """
 
     id: str
     template: str
     channels: tuple[Channel, ...] = (Channel.EMAIL,)
+    templates: dict[Channel, str] = {}
+    choose: Literal["order", "response"] = "order"
+
+    def template_of(self, channel: Channel) -> str:
+        """The key of what is written on a channel."""
+        return self.templates.get(channel, self.template)
 
 
 class Branch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type", tag="branch"):
@@ -177,12 +188,21 @@ def _check_step(step: Step, seen: set[str]) -> None:
     seen.add(step.id)
     if isinstance(step, Wait) and not 0 <= step.delay_s <= MAX_WAIT_S:
         raise FlowError(f"step {step.id}: delay_s must be 0 seconds to 90 days")
-    if isinstance(step, Message) and (not step.channels or len(set(step.channels)) != len(step.channels)):
-        raise FlowError(f"step {step.id}: channels must name each channel once, and at least one")
-    if isinstance(step, Message) and not re.match(_ID, step.template):
-        raise FlowError(f"step {step.id}: template must be a template key")
+    if isinstance(step, Message):
+        _check_message(step)
     if isinstance(step, Branch):
         _check_condition(step.when, f"step {step.id}", 0)
+
+
+def _check_message(step: Message) -> None:
+    if not step.channels or len(set(step.channels)) != len(step.channels):
+        raise FlowError(f"step {step.id}: channels must name each channel once, and at least one")
+    for channel in step.templates:
+        if channel not in step.channels:
+            raise FlowError(f"step {step.id}: templates names {channel.value}, which is not among its channels")
+    for key in (step.template, *step.templates.values()):
+        if not re.match(_ID, key):
+            raise FlowError(f"step {step.id}: template must be a template key")
 
 
 def _check_condition(condition: Condition, where: str, depth: int) -> None:

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     STEP_TAKEN = "STEP_TAKEN", "The flow moved on to its next step."
     WAITING = "WAITING", "The flow waits until the step's time."
     FLOW_DONE = "FLOW_DONE", "Every step of the flow is behind this cart."
+    FELL_BACK = "FELL_BACK", "The message failed on its channel; the next channel of its step takes it over."
 
     # --- why a cart was not enrolled
     STILL_ACTIVE = "STILL_ACTIVE", "The shopper was active since; the idle timer was moved on."

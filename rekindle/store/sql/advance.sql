@@ -24,20 +24,42 @@ WHERE c.bucket = %(bucket)s AND c.id = ANY(%(ids)s::uuid[]);
 -- name: shoppers_to_write_to
 -- The shoppers of some runs. Not locked: an order that comes now ends the run after us and deletes what we planned.
 -- in:    :bucket int, :ids uuid[]
--- out:   id text, country, locale, order_count, last_order_at, is_erased      0..n rows
+-- out:   id text, country, locale, order_count, last_order_at, is_erased, preferred_channel      0..n rows
 -- locks: none      index: shoppers_pkey
-SELECT s.id::text, s.country, s.locale, s.order_count, s.last_order_at, s.erased_at IS NOT NULL
+SELECT s.id::text, s.country, s.locale, s.order_count, s.last_order_at, s.erased_at IS NOT NULL,
+  coalesce(s.traits->>'preferred_channel', s.traits->>'preferredChannel')
 FROM shoppers s
 WHERE s.bucket = %(bucket)s AND s.id = ANY(%(ids)s::uuid[]);
 
 -- name: reaches_of_shoppers
 -- Where some shoppers can be written to.
 -- in:    :bucket int, :ids uuid[]
--- out:   shopper_id text, channel, id text, consent, created_at      0..n rows
--- locks: none      index: contact_points_shopper
-SELECT p.shopper_id::text, p.channel, p.id::text, p.consent, p.created_at
+-- out:   shopper_id text, channel, id text, consent, created_at, consent_wording, is_suppressed      0..n rows
+-- locks: none      index: contact_points_shopper, suppressions_pkey
+SELECT p.shopper_id::text, p.channel, p.id::text, p.consent, p.created_at, coalesce(p.consent_wording, ''),
+  x.address_hash IS NOT NULL
 FROM contact_points p
+LEFT JOIN suppressions x ON x.bucket = %(bucket)s AND x.shop_id = p.shop_id AND x.channel = p.channel
+  AND x.address_hash = p.address_hash
 WHERE p.bucket = %(bucket)s AND p.shopper_id = ANY(%(ids)s::uuid[]) AND p.address <> '';
+
+-- name: responses_of_shoppers
+-- How many messages went out to some shoppers on each channel since an instant, and in how many a link was followed.
+-- An event is younger than its send and so is its id: that spares the partitions before.
+-- in:    :bucket int, :ids uuid[], :since timestamptz
+-- out:   shopper_id text, channel, messages, clicks      0..n rows
+-- locks: none      index: sends_shopper, send_events_send
+SELECT s.shopper_id::text, s.channel, count(*), count(*) FILTER (WHERE v.is_clicked)
+FROM sends s
+CROSS JOIN LATERAL (
+  SELECT bool_or(e.kind IN ('handed_over', 'delivered')) AS is_sent,
+    bool_or(e.kind IN ('clicked', 'restored')) AS is_clicked,
+    bool_or(e.kind IN ('bounced', 'failed', 'dropped')) AS is_lost
+  FROM send_events e
+  WHERE e.bucket = %(bucket)s AND e.send_id = s.id AND e.id >= s.id) v
+WHERE s.bucket = %(bucket)s AND s.shopper_id = ANY(%(ids)s::uuid[]) AND s.created_at >= %(since)s
+  AND v.is_sent AND NOT v.is_lost
+GROUP BY 1, 2;
 
 -- name: clicked_enrolments
 -- Which of these runs had a link followed.

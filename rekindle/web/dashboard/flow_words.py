@@ -57,6 +57,8 @@ _KINDS: Final = {
     Stage.PAYMENT: "payment",
 }
 
+_CHANNELS: Final = {"sms": "SMS"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepNumbers:
@@ -125,6 +127,25 @@ def condition_words(condition: Condition, shop: ShopSettings) -> str:
     return _test_words(condition, shop)
 
 
+def channel_words(step: Message) -> str:
+    """On which channels a message goes out, in the order in which they are tried.
+
+    >>> from rekindle.terms.send import Channel
+    >>> both = (Channel.EMAIL, Channel.SMS)
+    >>> channel_words(Message(id="m", template="t", channels=both))
+    'email; where that is not possible or fails by SMS'
+    >>> channel_words(Message(id="m", template="t", channels=both, choose="response"))
+    'email or SMS, whichever the shopper asked for or answers more; by the next where that fails'
+    """
+    names = [_CHANNELS.get(channel.value, channel.value) for channel in step.channels]
+    if len(names) == 1:
+        return names[0]
+    if step.choose == "response":
+        chosen = f"{', '.join(names[:-1])} or {names[-1]}"
+        return f"{chosen}, whichever the shopper asked for or answers more; by the next where that fails"
+    return f"{names[0]}; where that is not possible or fails by {', then '.join(names[1:])}"
+
+
 def _wait_words(step: Wait) -> str:
     if not step.delay_s:
         return "Go on at once"
@@ -168,13 +189,12 @@ def _node(
     if isinstance(step, Wait):
         return Node(kind="wait", id=step.id, title=_wait_words(step), waiting=waiting)
     if isinstance(step, Message):
-        template = templates.get(step.template)
-        channels = ", else ".join(channel.value for channel in step.channels)
+        template = templates.get(step.template_of(step.channels[0]))
         return Node(
             kind="message",
             id=step.id,
             title=template.subject if template else step.template,
-            detail=f"by {channels}, if the shopper may get it at that moment",
+            detail=f"by {channel_words(step)}, if the shopper may get it at that moment",
             template=template,
             sends=numbers.sends.get(step.id),
             skips=numbers.skips.get(step.id, ()),
