@@ -7,16 +7,18 @@ others in the options.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
 from rekindle.lib.clock import SYSTEM_CLOCK, Clock
 from rekindle.providers.base import EmailProvider, PushProvider, SmsProvider
-from rekindle.providers.catalogue import KINDS
 from rekindle.providers.email.smtp import SmtpProvider, SmtpSettings, Timeouts, Tls
-from rekindle.providers.http_client import HttpClient, HttpSettings
 from rekindle.terms.send import Channel
+
+if TYPE_CHECKING:
+    from rekindle.providers.catalogue import ProviderKind
+    from rekindle.providers.http_client import HttpClient, HttpSettings
 
 SMTP: Final = "smtp"
 #: To one server, of one worker; servers commonly allow ten.
@@ -39,10 +41,12 @@ class Maker:
     def __call__(self, kind: str, options: Mapping[str, object], secret: bytes) -> Provider:
         if kind == SMTP:
             return SmtpProvider(smtp_settings(options, secret))
-        found = KINDS.get(kind)
+        found = _kind(kind)
         if found is None:
             raise ValueError(f"there is no provider of the kind {kind}")
         if self._client is None:
+            from rekindle.providers.http_client import HttpClient
+
             self._client = HttpClient(self._settings)
         return found.provider(self._client, account_values(options, secret), clock=self._clock)
 
@@ -55,13 +59,22 @@ class Maker:
 
 def needs_parts(kind: str) -> bool:
     """Does a letter for an account of this kind have to say its pieces?"""
-    found = KINDS.get(kind)
+    found = _kind(kind)
     return found is not None and found.channel is Channel.EMAIL and kind not in _TAKE_MIME
 
 
 def starts_slowly(kind: str) -> bool:
     """Is only a first call the proof that the account's key is good?"""
-    return kind in KINDS
+    return _kind(kind) is not None
+
+
+def _kind(name: str) -> ProviderKind | None:
+    """The catalogue is not read for SMTP: its twenty adapters and their cryptography are half of a worker's start."""
+    if name == SMTP:
+        return None
+    from rekindle.providers.catalogue import KINDS
+
+    return KINDS.get(name)
 
 
 def account_values(options: Mapping[str, object], secret: bytes) -> dict[str, str]:

@@ -71,12 +71,29 @@ _SYMBOLS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """Everything that stands still for one currency and locale."""
+
+    digits: int
+    decimal: str
+    group: str
+    group_from: int
+    before: str
+    behind: str
+    negative: str
+    symbol: str
+
+
 @lru_cache(maxsize=512)
-def _parts(currency: str, locale: str) -> tuple[int, _Style, str]:
+def _writing(currency: str, locale: str) -> _Writing:
     style, symbol = for_locale(_STYLES, locale), for_locale(_SYMBOLS, locale).get(currency, currency)
     if style.pattern.startswith("{symbol}{number}") and symbol[-1].isalpha():
         symbol += _NBSP  # "PLN 12.00", not "PLN12.00"
-    return exponent(currency), style, symbol
+    before, _, behind = style.pattern.replace("{symbol}", symbol).partition("{number}")
+    return _Writing(
+        exponent(currency), style.decimal, style.group, style.group_from, before, behind, style.negative, symbol
+    )
 
 
 @lru_cache(maxsize=4096)  # each amount is printed twice, in the HTML and in the text part
@@ -86,15 +103,13 @@ def money(cents: int, currency: str, locale: str = "en") -> str:
     >>> money(123450, "EUR"), money(123450, "EUR", "de"), money(1200, "JPY"), money(-1500, "KWD", "en-GB")
     ('€1,234.50', '1.234,50\\xa0€', '¥1,200', '-KWD\\xa01.500')
     """
-    digits, style, symbol = _parts(currency, locale)
-    text = str(abs(cents))
-    if digits:
-        text = text.rjust(digits + 1, "0")
-        whole, tail = text[:-digits], style.decimal + text[-digits:]
-    else:
-        whole, tail = text, ""
-    if len(whole) >= style.group_from:
-        whole = f"{int(whole):,}".replace(",", style.group)
+    writing = _writing(currency, locale)
+    whole, tail = str(abs(cents)), ""
+    if digits := writing.digits:
+        text = whole.rjust(digits + 1, "0")
+        whole, tail = text[:-digits], writing.decimal + text[-digits:]
+    if len(whole) >= writing.group_from:
+        whole = f"{int(whole):,}".replace(",", writing.group)
     number = whole + tail
-    amount = style.pattern.format(symbol=symbol, number=number)
-    return amount if cents >= 0 else style.negative.format(amount=amount, symbol=symbol, number=number)
+    amount = writing.before + number + writing.behind
+    return amount if cents >= 0 else writing.negative.format(amount=amount, symbol=writing.symbol, number=number)

@@ -16,7 +16,10 @@ from typing import Final
 _ROOM: Final = 75
 SOFT: Final = "=\r\n"
 
-_UNSAFE = re.compile(rb"[^\x21-\x3c\x3e-\x7e \t]")
+#: By the bytes of UTF-8, each as one character.
+_TABLE: Final = {
+    byte: f"={byte:02X}" for byte in range(256) if byte == 0x3D or not (byte in b" \t" or 0x21 <= byte < 0x7F)
+}
 _PLAIN = re.compile(r"[A-Za-z0-9/:_,;?&+#%()@!'~*$-][A-Za-z0-9/:_,;?&+#%()@!'~*$. -]{0,74}")
 
 
@@ -49,7 +52,7 @@ def _folded(text: str) -> str:
 
 def _line(line: str, *, hard: bool) -> str:
     """One line without its end, with soft breaks where it is long. ``hard``: a line break of the text follows."""
-    encoded = _UNSAFE.sub(_hex, line.encode(errors="replace")).decode()
+    encoded = line.encode(errors="replace").decode("latin-1").translate(_TABLE)
     if hard and encoded.endswith((" ", "\t")):  # white space at the end of a line gets lost on the way
         encoded = f"{encoded[:-1]}={ord(encoded[-1]):02X}"
     rows: list[str] = []
@@ -61,7 +64,3 @@ def _line(line: str, *, hard: bool) -> str:
         cut = _ROOM - (encoded[_ROOM - 1] == "=") - 2 * (encoded[_ROOM - 2] == "=")  # not inside =XX
         rows.append(encoded[:cut])
         encoded = encoded[cut:]
-
-
-def _hex(found: re.Match[bytes]) -> bytes:
-    return b"=%02X" % found[0][0]

@@ -16,6 +16,7 @@ import msgspec
 from rekindle.store.async_connection import AsyncConnection
 from rekindle.store.copying import array_literal
 from rekindle.store.decisions import DecisionRow, decision_lines
+from rekindle.store.id_arrays import ids_of
 from rekindle.store.statements import sql
 
 
@@ -187,11 +188,11 @@ async def read_facts(
     link: AsyncConnection, bucket: int, claimed: Sequence[Claimed], *, since: datetime, since_id: UUID
 ) -> tuple[list[SendRow], list[HistoryRow]]:
     """Facts and history of a batch, in one round trip."""
-    ids = array_literal([row.id for row in claimed])
-    shoppers = array_literal([row.shopper_id for row in claimed])
+    ids = ids_of([row.id for row in claimed])
+    shoppers = ids_of([row.shopper_id for row in claimed])
     history_values = {"bucket": bucket, "shopper_ids": shoppers, "ids": ids, "since": since, "since_id": since_id}
     async with link.pipeline():
-        facts = await link.execute(sql("send_facts"), {"bucket": bucket, "ids": ids})
+        facts = await link.execute(sql("send_facts"), {"bucket": bucket, "ids": ids}, binary=True)
         history = await link.execute(sql("send_history"), history_values)
         return (
             [SendRow._make(row) for row in await facts.fetchall()],
@@ -200,13 +201,13 @@ async def read_facts(
 
 
 async def read_carts(link: AsyncConnection, buckets: Sequence[int], ids: Sequence[UUID]) -> list[CartRow]:
-    cursor = await link.execute(sql("carts_elsewhere"), {"buckets": list(buckets), "ids": array_literal(ids)})
+    cursor = await link.execute(sql("carts_elsewhere"), {"buckets": list(buckets), "ids": ids_of(ids)})
     return [CartRow._make(row) for row in await cursor.fetchall()]
 
 
 async def drop_claimed(link: AsyncConnection, bucket: int, ids: Sequence[UUID], lease_until: datetime) -> set[UUID]:
     """End claimed sends; returns those that were still ours."""
-    values = {"bucket": bucket, "ids": array_literal(ids), "lease_until": lease_until}
+    values = {"bucket": bucket, "ids": ids_of(ids), "lease_until": lease_until}
     return await _ids(link, "drop_claimed", values)
 
 
@@ -231,7 +232,7 @@ async def mark_sending(
     What is missing from the answer was cancelled, or its lease ran out: it must not be sent.
     """
     ids = sorted(accounts)
-    values = {"bucket": bucket, "ids": array_literal(ids), "held_until": held_until, "now": now}
+    values = {"bucket": bucket, "ids": ids_of(ids), "held_until": held_until, "now": now}
     values |= {"accounts": array_literal([accounts[one] for one in ids]), "lease_until": lease_until}
     if not events:
         return await _ids(link, "mark_sending", values)
@@ -254,7 +255,7 @@ async def leave_in_doubt(
     link: AsyncConnection, bucket: int, ids: Sequence[UUID], *, held_until: datetime, at: datetime
 ) -> set[UUID]:
     """Repeats that cannot be made; returns those that were still ours."""
-    values = {"bucket": bucket, "ids": array_literal(ids), "held_until": held_until, "at": at}
+    values = {"bucket": bucket, "ids": ids_of(ids), "held_until": held_until, "at": at}
     return await _ids(link, "leave_in_doubt", values)
 
 
@@ -274,13 +275,13 @@ async def lock_and_look(
     """
     values = {
         "bucket": bucket,
-        "ids": array_literal(list(contacts)),
-        "contacts": array_literal(list(contacts.values())),
+        "ids": ids_of(contacts),
+        "contacts": ids_of(contacts.values()),
     }
     values |= {"held_until": held_until, "now": now, "since_id": since_id}
     async with link.pipeline():
         await link.execute("BEGIN")
-        locked = await link.execute(sql("lock_shoppers"), {"bucket": bucket, "ids": array_literal(shopper_ids)})
+        locked = await link.execute(sql("lock_shoppers"), {"bucket": bucket, "ids": ids_of(shopper_ids)})
         looked = await link.execute(sql("second_look"), values)
         return (
             [ShopperNow._make(row) for row in await locked.fetchall()],
@@ -301,12 +302,12 @@ async def add_events(link: AsyncConnection, bucket: int, rows: Sequence[SendEven
 async def record_sent(link: AsyncConnection, bucket: int, events: Sequence[SendEventRow]) -> None:
     """What a provider took: its events, and out of the outbox."""
     if events:
-        ids = array_literal([row.send_id for row in events])
+        ids = ids_of([row.send_id for row in events])
         await link.execute(sql("record_sent"), {"bucket": bucket, "events": _json(events), "sent": ids})
 
 
 async def drop_sending(link: AsyncConnection, bucket: int, ids: Sequence[UUID], held_until: datetime) -> set[UUID]:
-    values = {"bucket": bucket, "ids": array_literal(ids), "held_until": held_until}
+    values = {"bucket": bucket, "ids": ids_of(ids), "held_until": held_until}
     return await _ids(link, "drop_sending", values)
 
 
@@ -318,7 +319,7 @@ async def try_again_later(link: AsyncConnection, bucket: int, rows: Sequence[Lat
 async def mark_uncertain(
     link: AsyncConnection, bucket: int, ids: Sequence[UUID], *, held_until: datetime, at: datetime
 ) -> set[UUID]:
-    values = {"bucket": bucket, "ids": array_literal(ids), "held_until": held_until, "at": at}
+    values = {"bucket": bucket, "ids": ids_of(ids), "held_until": held_until, "at": at}
     return await _ids(link, "mark_uncertain", values)
 
 

@@ -136,7 +136,7 @@ def test_the_server_listens_on_no_port_and_keeps_what_it_acknowledged(running_ho
         "full_page_writes": "on",
         "TimeZone": "UTC",
         "random_page_cost": "1.1",
-        "wal_compression": "pglz",
+        "wal_compression": "off",
         "log_error_verbosity": "terse",
     }
     assert {name: settings[name] for name in wanted} == wanted

@@ -136,7 +136,8 @@ class Line:
         """Write a request on a connection that is ready, before returning. Raises ValueError for an impossible one."""
         wire = request.wire(self._pool.origin)
         future: asyncio.Future[Exchange] = asyncio.get_running_loop().create_future()
-        started = self.ready > 0 and self._pool.start(wire, future, bodiless=request.method == "HEAD")
+        set_aside = self._held > 0 and self.held(self._pool.now()) > 0  # the pool looks whether one of them is fresh
+        started = set_aside and self._pool.start(wire, future, bodiless=request.method == "HEAD")
         self._held = max(self._held - 1, 0)
         if not started:
             future.set_result(self.trouble or _NOT_READY)

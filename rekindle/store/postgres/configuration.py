@@ -33,7 +33,10 @@ def write_configuration(target: Path, *, socket_folder: Path, cluster_name: str)
         "random_page_cost": "1.1",  # solid-state storage
         "fsync": "on",
         "synchronous_commit": "on",  # an acknowledged order or opt-out survives a crash
-        "wal_compression": "on",
+        # Whole pages after a checkpoint: seldom, and not squeezed. The wheel's programs know only pglz for it, and that
+        # was a seventh of the server's work while letters went out.
+        "wal_compression": "off",
+        "checkpoint_timeout": "15min",
         "min_wal_size": "256MB",
         "max_wal_size": "2GB",
         "jit": "off",  # short statements; the wheel's programs are built without it

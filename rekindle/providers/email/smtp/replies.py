@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final, Literal
+
+import msgspec
 
 from rekindle.providers.base import Fault, NotStarted, Outcome, Pause, Rejected
 
@@ -32,8 +33,7 @@ class ReplyError(ValueError):
     """The bytes are no SMTP reply; what follows cannot be trusted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """One reply. ``text`` joins its lines with line breaks, without the codes in front."""
 
     code: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import re
 from collections.abc import Callable
 from typing import Final, Literal, cast
@@ -19,7 +20,8 @@ from rekindle.providers.email.smtp.settings import Timeouts
 
 _ADDRESS = re.compile(r"[^\s<>\x00-\x1f\x7f@]{1,64}@[A-Za-z0-9.\[\]:_-]{1,255}")
 _BARE_BREAK = re.compile(rb"\r\n|\r|\n")
-_NUL: Final = b"\0"
+#: An event loop's clock moves in steps of a millisecond.
+_CLOCK_STEP_S: Final = 0.002
 
 #: envelope: waiting for the replies to MAIL, RCPT, DATA · body: the final dot is written, its reply is awaited ·
 #: clearing: the outcome is known, the connection is being made ready again · idle: ready · dead: never again
@@ -45,13 +47,16 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[Reply] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._deadline = self._timer_at = math.inf
         self._early: list[Reply] = []
         self._letter: Letter | None = None
         self._outcome: asyncio.Future[Outcome] | None = None
         self._commands: list[tuple[Command, bytes]] = []
         self._replies: list[Reply] = []
         self._clearing: list[bytes] = []
-        self._pipelining = False
+        self._pipelining = self._takes_utf8 = self._takes_8bit = False
+        self._largest = 0  # 0: no limit
+        self._sender = ""  # the last one that was looked at
 
     # -- set-up: one command, one reply -----------------------------------------------------------------------------
 
@@ -94,6 +99,10 @@ class Wire(asyncio.Protocol):
         """Logged in: letters may start."""
         if self.state != "dead":
             self._pipelining = "PIPELINING" in self.extensions
+            self._takes_utf8 = "SMTPUTF8" in self.extensions
+            self._takes_8bit = "8BITMIME" in self.extensions
+            size = self.extensions.get("SIZE", "")
+            self._largest = int(size) if size.isdigit() else 0
             self._to_idle()
 
     async def check(self) -> bool:
@@ -151,18 +160,19 @@ class Wire(asyncio.Protocol):
 
     def _impossible(self, letter: Letter) -> Rejected | None:
         """What this server cannot take, known before a byte is written."""
-        for address in (letter.sender, letter.recipient):
-            if not _ADDRESS.fullmatch(address):
+        if not _ADDRESS.fullmatch(letter.recipient):
+            return Rejected(True, "address", "an envelope address is not valid", Fault.LETTER)
+        if letter.sender != self._sender:
+            if not _ADDRESS.fullmatch(letter.sender):
                 return Rejected(True, "address", "an envelope address is not valid", Fault.LETTER)
-        utf8 = not (letter.recipient.isascii() and letter.sender.isascii())
-        if utf8 and "SMTPUTF8" not in self.extensions:
+            self._sender = letter.sender
+        if not self._takes_utf8 and not (letter.recipient.isascii() and letter.sender.isascii()):
             text = "the address needs SMTPUTF8, which this server does not offer"
             return Rejected(True, "smtputf8", text, Fault.LETTER)
-        if not letter.content.isascii() and "8BITMIME" not in self.extensions:
+        if not self._takes_8bit and not letter.content.isascii():
             return Rejected(True, "8bitmime", "8-bit content, which this server does not offer", Fault.LETTER)
-        limit = self.extensions.get("SIZE", "")
-        if limit.isdigit() and 0 < int(limit) < len(letter.content):
-            return Rejected(True, "size", f"larger than the {limit} bytes this server takes", Fault.LETTER)
+        if 0 < self._largest < len(letter.content):
+            return Rejected(True, "size", f"larger than the {self._largest} bytes this server takes", Fault.LETTER)
         return None
 
     def _envelope(self, letter: Letter) -> list[tuple[Command, bytes]]:
@@ -286,9 +296,27 @@ class Wire(asyncio.Protocol):
     # -- limits and losses --------------------------------------------------------------------------------------------
 
     def _limit(self, seconds: float | None) -> None:
+        """Until when the server has to answer. The timer is only moved when it would ring too late: it costs as much as
+        a reply."""
+        if seconds is None:
+            self._deadline = math.inf
+            return
+        self._deadline = self._loop.time() + seconds
+        if self._deadline < self._timer_at:
+            self._ring_at(self._deadline)
+
+    def _ring_at(self, at: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = None if seconds is None else self._loop.call_later(seconds, self._too_late)
+        self._timer_at = at
+        self._timer = None if at == math.inf else self._loop.call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        self._timer, self._timer_at = None, math.inf
+        if self._loop.time() + _CLOCK_STEP_S < self._deadline:
+            self._ring_at(self._deadline)
+        else:
+            self._too_late()
 
     def _too_late(self) -> None:
         if self._transport is not None:
@@ -301,6 +329,7 @@ class Wire(asyncio.Protocol):
             return
         before, self.state = self.state, "dead"
         self._limit(None)
+        self._ring_at(math.inf)
         if before == "body":
             self._settle(Uncertain(f"{why} after the letter was sent and before it was confirmed"))
         else:
