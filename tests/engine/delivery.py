@@ -53,6 +53,10 @@ class World:
     def __post_init__(self) -> None:
         self.maker = Maker(self.clock, self.http)
 
+    def use_http(self, settings: HttpSettings) -> None:
+        """Other time limits for what is reached over HTTP."""
+        self.http, self.maker = settings, Maker(self.clock, settings)
+
     def add_api_account(self, kind: str, base_url: str, *, position: int = 0, **values: str) -> int:
         """An account of the catalogue that calls a server of ours."""
         hidden = {one.name for one in KINDS[kind].fields if one.is_secret}

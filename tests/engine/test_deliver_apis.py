@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -20,19 +20,10 @@ from rekindle.lib.clock import MovableClock
 from rekindle.store.database import Connection, connect
 from tests.due_sends import Person, add_account
 from tests.providers.apis import APIS, Account
-from tests.providers.http_server import RESET, Answer, Got, Reply, Server, serving
+from tests.providers.http_server import RESET, Got, Reply
 
+from .api_delivery import over
 from .delivery import World, make_world
-
-VALUES: dict[str, dict[str, str]] = {
-    "sendgrid": {"api_key": "SG.key"},
-    "mandrill": {"api_key": "md-key"},
-    "ses": {"access_key": "AKIDEXAMPLE", "secret_key": "hidden", "region": "eu-central-1"},
-    "resend": {"api_key": "re_key"},
-    "postmark": {"server_token": "token"},
-    "mailgun": {"api_key": "key", "domain": "mg.shop.example"},
-    "brevo": {"api_key": "key"},
-}
 
 
 @pytest.fixture(scope="module")
@@ -56,40 +47,6 @@ def world(link: Connection, shared_dsn: str, context: Context, clock: MovableClo
     made = make_world(link, shared_dsn, context, clock, 1)
     link.execute("DELETE FROM provider_accounts")
     return made
-
-
-def over(world: World, kind: str, *answers: Answer, otherwise: Answer | None = None) -> Callable[..., Tally]:
-    """Deliver to a server that answers so; the same account from call to call."""
-    accounts: list[int] = []
-
-    def deliver(*people: Person) -> Tally:
-        buckets = sorted({person.bucket for person in people})
-
-        async def work(worker: Deliverer) -> Tally:
-            async with serving(*deliver.answers, otherwise=otherwise) as server:  # type: ignore[attr-defined]
-                if not accounts:
-                    accounts.append(world.add_api_account(kind, server.url, **VALUES[kind]))
-                point_to(world, accounts[0], server)
-                worker.books.refresh(world.connection)
-                tally = Tally()
-                for bucket in buckets:
-                    tally.add(await worker.deliver_batch(bucket))
-                deliver.got += server.got  # type: ignore[attr-defined]
-                await worker.hand_over.close()
-                return tally
-
-        return world.with_worker(work)
-
-    deliver.got = []  # type: ignore[attr-defined]
-    deliver.answers = answers  # type: ignore[attr-defined]
-    return deliver
-
-
-def point_to(world: World, account_id: int, server: Server) -> None:
-    world.connection.execute(
-        "UPDATE provider_accounts SET options = options || jsonb_build_object('base_url', %s::text) WHERE id = %s",
-        [server.url, account_id],
-    )
 
 
 def settle(world: World, *people: Person) -> Settled:
