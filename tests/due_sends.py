@@ -18,6 +18,7 @@ from rekindle.engine.context import Context
 from rekindle.lib.ids import natural_id, timed_id
 from rekindle.lib.tokens import Purpose, hash_of, new_seed, secret_of
 from rekindle.render.defaults import default_email
+from rekindle.render.defaults.sms import default_sms
 from rekindle.render.email import EmailTemplate
 from rekindle.store.buckets import address_bucket, cart_bucket
 from rekindle.store.copying import bytes_cell, cell, copy_lines, instant_cell, json_cell
@@ -72,14 +73,19 @@ class Person:
 
 
 def publish_template(
-    connection: Connection, shop: ShopSettings, now: datetime, template: EmailTemplate | None = None
+    connection: Connection,
+    shop: ShopSettings,
+    now: datetime,
+    template: EmailTemplate | None = None,
+    *,
+    channel: str = "email",
 ) -> int:
     """A template with one published version; returns the version's id."""
-    made = template or default_email(1, "en")
+    made = template or (default_email(1, "en") if channel == "email" else EmailTemplate("", "", "", default_sms("en")))
     key = f"letter-{secrets.token_hex(3)}"
     row = connection.execute(
-        "INSERT INTO templates (shop_id, key, name, channel) VALUES (%s, %s, 'Letter', 'email') RETURNING id",
-        [shop.id, key],
+        "INSERT INTO templates (shop_id, key, name, channel) VALUES (%s, %s, 'Letter', %s) RETURNING id",
+        [shop.id, key, channel],
     ).fetchone()
     assert row is not None
     version = connection.execute(

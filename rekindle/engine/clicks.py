@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rekindle.lib.ids import timed_id
-from rekindle.lib.tokens import Purpose, read_token, same_hash
+from rekindle.lib.tokens import Purpose, read_short_token, read_token, same_hash
 from rekindle.policy.cart_draft import BOUGHT
 from rekindle.store.database import Connection
 from rekindle.store.links import (
@@ -19,6 +19,7 @@ from rekindle.store.links import (
     cart_behind_link,
     record_link_event,
     send_behind_link,
+    send_behind_short_link,
 )
 from rekindle.terms.cart import CartState
 from rekindle.terms.send import SendEventKind
@@ -72,6 +73,9 @@ def record_use(
 
 
 def _open(connection: Connection, token: str, purpose: Purpose) -> SendBehindLink | None:
+    short = read_short_token(token) if purpose is Purpose.LINK else None
+    if short is not None:
+        return send_behind_short_link(connection, *short)  # found by a hash of 128 random bits
     parts = read_token(token)
     if parts is None:
         return None

@@ -14,7 +14,7 @@ from uuid import UUID
 from rekindle.engine.assign import assign, planned
 from rekindle.engine.batch import PACE, Batch, Going, Message, Pace, Tally
 from rekindle.engine.books import Books
-from rekindle.engine.compose import Composer
+from rekindle.engine.composers import Composers
 from rekindle.engine.context import Context
 from rekindle.engine.facts import Candidate, facts_of, read_candidates
 from rekindle.engine.hand_over import HandOver
@@ -51,9 +51,9 @@ class _Judged:
 class _Common:
     """What the sends of a batch share, told once: the way out, and what the content of a shop's template lacks."""
 
-    def __init__(self, routes: Routes, composer: Composer, batch: Batch) -> None:
+    def __init__(self, routes: Routes, composers: Composers, batch: Batch) -> None:
         self.now = batch.facts_at
-        self._routes, self._composer = routes, composer
+        self._routes, self._composers = routes, composers
         self._told: dict[tuple[object, ...], tuple[Way, tuple[str, ...] | None]] = {}
 
     def of(self, candidate: Candidate) -> tuple[Way, tuple[str, ...] | None]:
@@ -65,7 +65,7 @@ class _Common:
         if told is None:
             told = self._told[key] = (
                 self._routes.way(shop, held, self.now),
-                self._composer.missing(shop, version_id),
+                self._composers.missing(held.channel, shop, version_id),
             )
         return told
 
@@ -89,7 +89,7 @@ class Deliverer:
         self.line, self.control, self.context, self.books = line, control, context, books
         self.pace = pace
         self.routes = Routes(context, books, make)
-        self.composer = Composer(context)
+        self.composers = Composers(context)
         self.hand_over = HandOver(line, context, self.routes, pace, self._obey)
         self._after: dict[int, int] = {}  # bucket -> last shop served, so that many shops take turns
 
@@ -164,8 +164,8 @@ class Deliverer:
         batch.facts_at = self.context.clock.now()
         found = await read_candidates(link, batch.bucket, claimed, self.books.shops, batch.facts_at)
         candidates = await self._one_each(link, batch, found)
-        self.composer.learn(self.control, self.books, (c.row.template_version_id for c in candidates if c.row))
-        common = _Common(self.routes, self.composer, batch)
+        self.composers.learn(self.control, self.books, candidates)
+        common = _Common(self.routes, self.composers, batch)
         judged = [self._judge(candidate, common) for candidate in candidates]
         await self._assign(link, batch, judged)
         for one in judged:
@@ -203,7 +203,7 @@ class Deliverer:
     def _compose(self, one: _Judged, now: datetime) -> None:
         held = one.candidate.held
         said_at = held.first_try_at if held.only_account is not None else None  # a repeat says what was said
-        composed = self.composer.compose(one.candidate, said_at or now, in_parts=self.routes.in_parts(one.account_id))
+        composed = self.composers.compose(one.candidate, self.routes.account(one.account_id), said_at or now)
         if isinstance(composed, Verdict):
             one.verdict = composed
         else:

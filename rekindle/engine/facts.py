@@ -148,10 +148,15 @@ def _enrolment(row: SendRow | None) -> EnrolmentFacts | None:
 def _shopper(row: SendRow | None, shop: ShopSettings | None) -> ShopperFacts | None:
     if row is None or shop is None or row.order_count is None:
         return None
-    zones = tuple(dict.fromkeys([*(row.timezones or ()), shop.timezone]))
+    zones = plausible_zones(row, shop)
     return ShopperFacts(
         last_order_at=row.last_order_at, opted_out_at=row.opted_out_at, erased_at=row.erased_at, zones=zones
     )
+
+
+def plausible_zones(row: SendRow, shop: ShopSettings) -> tuple[str, ...]:
+    """Every time zone in which the shopper may be; the shop's own is always one of them."""
+    return tuple(dict.fromkeys([*(row.timezones or ()), shop.timezone]))
 
 
 def _contact(row: SendRow | None) -> ContactFacts | None:

@@ -18,7 +18,7 @@ from rekindle.engine.account_health import Healths
 from rekindle.engine.batch import Going
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
-from rekindle.engine.make_provider import MakeProvider, Provider, needs_parts, starts_slowly
+from rekindle.engine.make_provider import MakeProvider, Provider, starts_slowly
 from rekindle.lib.vault import VaultError, open_sealed
 from rekindle.policy.route_choice import Option, Readiness, in_turn, wait_of
 from rekindle.providers.base import Capabilities, NotStarted, Pause
@@ -145,10 +145,9 @@ class Routes:
                 ready.busy.add(account_id)
         return ready
 
-    def in_parts(self, account_id: int | None) -> bool:
-        """Does a letter that leaves by this account have to say its pieces?"""
-        account = None if account_id is None else self._books.account(account_id)
-        return account is not None and needs_parts(account.kind)
+    def account(self, account_id: int | None) -> ProviderAccountRow | None:
+        """An account that is switched on."""
+        return None if account_id is None else self._books.account(account_id)
 
     def shop_of(self, account_id: int) -> int | None:
         account = self._books.account(account_id)

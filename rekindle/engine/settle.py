@@ -16,19 +16,21 @@ from typing import cast
 
 from rekindle.engine.batch import PACE, Pace
 from rekindle.engine.compose import message_id
+from rekindle.engine.compose_sms import cart_link
 from rekindle.engine.context import Context
 from rekindle.engine.make_provider import Provider
 from rekindle.engine.repeat import may_repeat
 from rekindle.engine.route import Routes
 from rekindle.lib.ids import timed_id
-from rekindle.providers.base import EmailProvider
+from rekindle.providers.base import EmailProvider, SmsProvider, SmsTrace
 from rekindle.store import outbox
 from rekindle.store import settle as store
 from rekindle.store.async_connection import AsyncConnection
 from rekindle.store.outbox import SendEventRow
 from rekindle.store.settle import Doubt, EndedCall
 from rekindle.terms.reasons import Reason
-from rekindle.terms.send import SendEventKind
+from rekindle.terms.send import Channel, SendEventKind
+from rekindle.terms.send_reference import SendReference
 
 #: A provider that does not know yet is asked again after this.
 ASK_AGAIN = timedelta(minutes=5)
@@ -82,7 +84,7 @@ class Settler:
         provider = await self._routes.provider_for_lookup(doubt.account_id)
         if provider is None:
             return
-        was_sent = await self._was_sent(provider, doubt)
+        was_sent = await self._was_sent(link, bucket, provider, doubt)
         now = self._context.clock.now()
         if was_sent is None:
             self._asked[doubt.id] = now
@@ -96,14 +98,29 @@ class Settler:
             only = None if provider.capabilities.lookup else doubt.account_id  # a key means nothing elsewhere
             done.to_send += await store.clear_doubt_not_sent(link, bucket, doubt, now, only_account=only)
 
-    async def _was_sent(self, provider: Provider, doubt: Doubt) -> bool | None:
+    async def _was_sent(self, link: AsyncConnection, bucket: int, provider: Provider, doubt: Doubt) -> bool | None:
         """True and False only when it is certain, or (False) when a repeated key is harmless. None: nobody knows."""
         can = provider.capabilities
         if can.lookup:
+            if doubt.channel == Channel.SMS.value:
+                return await self._is_listed(link, bucket, cast("SmsProvider", provider), doubt)
             return await cast("EmailProvider", provider).lookup(message_id(self._context, doubt.id))
         if doubt.first_try_at is None or doubt.letter_hash is None:
             return None
         return False if may_repeat(can, doubt.first_try_at, self._context.clock.now()) else None
+
+    async def _is_listed(self, link: AsyncConnection, bucket: int, provider: SmsProvider, doubt: Doubt) -> bool | None:
+        """Is the text message in the gateway's list? Found by its link, which no other message holds."""
+        number = await store.number_of_send(link, bucket, doubt.id)
+        if number is None:
+            return None
+        trace = SmsTrace(
+            send_id=str(SendReference(bucket, doubt.id)),
+            recipient=number,
+            marker=cart_link(self._context, bucket, bytes(doubt.seed)),
+            since=doubt.uncertain_at - self._pace.sending_lease,
+        )
+        return await provider.lookup(trace)
 
 
 def _event(

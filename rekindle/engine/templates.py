@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from dataclasses import replace
 from typing import NamedTuple
 
 from rekindle.engine.context import Context
@@ -15,7 +16,8 @@ from rekindle.render.email import EmailTemplate, compile_email, render_email
 from rekindle.render.lint import lint_email, required_of
 from rekindle.render.merge import TemplateError
 from rekindle.render.mjml import compile_mjml
-from rekindle.render.sample import sample_facts
+from rekindle.render.sample import SAMPLE_SHOP, sample_facts
+from rekindle.render.sms import compile_sms, lint_sms, render_sms
 from rekindle.store import configuration
 from rekindle.store.database import Connection
 from rekindle.terms.send import Channel
@@ -74,6 +76,54 @@ def save_email_template(
     facts = {"shop": shop.id, "template": key, "number": number, "published": publish, "by": by}
     _log.info("template_saved", extra={"facts": facts})
     return SavedTemplate(template_id, version_id, number)
+
+
+def save_sms_template(
+    connection: Connection,
+    context: Context,
+    shop: ShopSettings,
+    *,
+    key: str,
+    name: str,
+    text: str,
+    publish: bool = True,
+    by: str = "",
+) -> SavedTemplate:
+    """Store the next version of a text message and, unless told otherwise, use it from now on.
+
+    Tried out with this shop's name and addresses, for the length depends on them. Raises TemplateRefusedError; nothing
+    is stored then.
+    """
+    if not _KEY.fullmatch(key):
+        raise TemplateRefusedError("a template key is 1 to 40 of a-z, 0-9, _ and -")
+    _try_out_sms(context, shop, text)
+    content = {"subject": "", "preheader": "", "source": text, "html": "", "text": text}
+    with connection.transaction():
+        template_id, channel = configuration.put_template(connection, shop.id, key, name, Channel.SMS.value)
+        if channel != Channel.SMS.value:
+            raise TemplateRefusedError(f"the template {key} is written for {channel}, not for text messages")
+        version_id, number = configuration.insert_template_version(
+            connection, template_id, content, context.clock.now(), by
+        )
+        if publish:
+            configuration.publish_template_version(connection, template_id, version_id)
+    facts = {"shop": shop.id, "template": key, "number": number, "published": publish, "by": by}
+    _log.info("template_saved", extra={"facts": facts})
+    return SavedTemplate(template_id, version_id, number)
+
+
+def _try_out_sms(context: Context, shop: ShopSettings, text: str) -> None:
+    link = f"{context.public_url}/r/{'x' * 24}"
+    facts = sample_facts(
+        shop=replace(SAMPLE_SHOP, name=shop.name or SAMPLE_SHOP.name), locale=shop.locale, recover=link
+    )
+    try:
+        rendered = render_sms(compile_sms(text), facts)
+    except TemplateError as fault:
+        raise TemplateRefusedError(str(fault)) from None
+    errors = [finding.text for finding in lint_sms(rendered, facts)]
+    if errors:
+        raise TemplateRefusedError("; ".join(errors))
 
 
 def _html_of(source: str) -> str:

@@ -34,9 +34,16 @@ _RECOMMENDED = (
 
 
 def sample_facts(
-    *, shop: ShopFacts = SAMPLE_SHOP, locale: str = "en", step: int = 1, first_name: str = "Ada", base: str = ""
+    *,
+    shop: ShopFacts = SAMPLE_SHOP,
+    locale: str = "en",
+    step: int = 1,
+    first_name: str = "Ada",
+    base: str = "",
+    recover: str = "",
 ) -> Facts:
-    """Facts of a cart with three items and three recommendations; ``base`` is where the pictures are served.
+    """Facts of a cart with three items and three recommendations; ``base`` is where the pictures are served,
+    ``recover`` another link back to the cart.
 
     >>> sorted(sample_facts().values)
     ['cart', 'links', 'locale', 'recommendations', 'shop', 'shopper', 'step']
@@ -76,7 +83,7 @@ def sample_facts(
         ),
         recommendations=recommended,
         links=LinkFacts(
-            recover=f"{go}/1-7Hq2sampleRecover",
+            recover=recover or f"{go}/1-7Hq2sampleRecover",
             unsubscribe="https://go.shop.example/u/1-9Zk4sampleUnsubscribe",
             preferences="https://go.shop.example/p/1-9Zk4samplePreferences",
             items=[f"{go}/1-item{n}sample" for n in range(len(items))],

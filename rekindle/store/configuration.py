@@ -73,6 +73,7 @@ class ProviderAccountRow(NamedTuple):
     pause_kind: str = ""
     trip_count: int = 0
     probe_until: datetime | None = None
+    hook_serial: int = 1
 
 
 class FlowRecord(NamedTuple):

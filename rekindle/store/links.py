@@ -44,8 +44,15 @@ class CartBehindLink:
 
 def send_behind_link(connection: Connection, bucket: int, send_id: UUID) -> SendBehindLink | None:
     row = connection.execute(sql("send_behind_link"), {"bucket": bucket, "id": send_id}).fetchone()
-    if row is None:
-        return None
+    return None if row is None else _send(bucket, send_id, row)
+
+
+def send_behind_short_link(connection: Connection, bucket: int, link_hash: bytes) -> SendBehindLink | None:
+    row = connection.execute(sql("send_behind_short_link"), {"bucket": bucket, "link_hash": link_hash}).fetchone()
+    return None if row is None else _send(bucket, row[0], row[1:])
+
+
+def _send(bucket: int, send_id: UUID, row: tuple[Any, ...]) -> SendBehindLink:
     shop_id, shopper_id, channel, cart_bucket, cart_id, created_at, link_hash, optout_hash, context = row
     return SendBehindLink(
         bucket=bucket,

@@ -29,11 +29,13 @@ class Doubt(NamedTuple):
     id: UUID
     shop_id: int
     shopper_id: UUID
+    channel: str
     account_id: int | None
     attempts: int
     uncertain_at: datetime
     first_try_at: datetime | None
     letter_hash: bytes | None
+    seed: bytes
 
 
 class UncertainSend(NamedTuple):
@@ -82,6 +84,12 @@ async def settled_doubts(link: AsyncConnection, bucket: int, settled_before: dat
     values = {"bucket": bucket, "settled_before": settled_before, "limit": limit}
     cursor = await link.execute(sql("settled_doubts"), values)
     return [Doubt._make(row) for row in await cursor.fetchall()]
+
+
+async def number_of_send(link: AsyncConnection, bucket: int, send_id: UUID) -> str | None:
+    """The number a text message was for; None when it is not known any more."""
+    row = await (await link.execute(sql("number_of_send"), {"bucket": bucket, "id": send_id})).fetchone()
+    return str(row[0]) if row and row[0] else None
 
 
 async def clear_doubt_sent(link: AsyncConnection, bucket: int, doubt: Doubt) -> bool:

@@ -69,6 +69,8 @@ class Send(Sharded):
             models.Index(fields=["bucket", "shopper_id", "created_at"], name="sends_shopper"),
             # used by the cart's page and by orders
             models.Index(fields=["bucket", "cart_id"], name="sends_cart"),
+            # used by the short links of text messages
+            models.Index(fields=["bucket", "link_hash"], name="sends_short_link", condition=models.Q(channel="sms")),
         ]
 
 

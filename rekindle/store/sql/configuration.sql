@@ -42,10 +42,11 @@ WHERE v.id = %(id)s;
 -- Every provider account that is not switched off, in the order in which a shop wants them tried.
 -- in:    nothing
 -- out:   account_id, shop_id, channel, kind, name, options jsonb, secret bytea, position, paused_until, paused_reason,
---        weight, limits jsonb, pause_kind, trip_count, probe_until      0..n rows
+--        weight, limits jsonb, pause_kind, trip_count, probe_until, hook_serial      0..n rows
 -- locks: none      index: none (small table, read whole)
 SELECT a.id, a.shop_id, a.channel, a.kind, a.name, a.options, a.secret, a.position, a.paused_until, a.paused_reason,
-  a.weight, a.limits, a.pause_kind, a.trip_count, a.probe_until
+  a.weight, a.limits, a.pause_kind, a.trip_count, a.probe_until,
+  a.hook_serial
 FROM provider_accounts a
 WHERE a.enabled
 ORDER BY a.shop_id, a.channel, a.position, a.id;

@@ -9,6 +9,15 @@ SELECT shop_id, shopper_id, channel, cart_bucket, cart_id, created_at, link_hash
 FROM sends
 WHERE bucket = %(bucket)s AND id = %(id)s::uuid;
 
+-- name: send_behind_short_link
+-- The send whose short link this is; only text messages have such links.
+-- in:    :bucket int, :link_hash bytea
+-- out:   id, shop_id, shopper_id, channel, cart_bucket, cart_id, created_at, link_hash, optout_hash, context    0..1 row
+-- locks: none      index: sends_short_link
+SELECT id, shop_id, shopper_id, channel, cart_bucket, cart_id, created_at, link_hash, optout_hash, context
+FROM sends
+WHERE bucket = %(bucket)s AND link_hash = %(link_hash)s AND channel = 'sms';
+
 -- name: cart_behind_link
 -- What a link restores of a cart.
 -- in:    :bucket int, :id uuid

@@ -44,13 +44,24 @@ RETURNING o.id, o.shop_id, o.shopper_id, o.account_id;
 -- name: settled_doubts
 -- Doubts that are old enough: nothing that was under way when they began can still arrive.
 -- in:    :bucket int, :settled_before timestamptz, :limit int
--- out:   id, shop_id, shopper_id, account_id, attempts, uncertain_at, first_try_at, letter_hash      0..n rows
+-- out:   id, shop_id, shopper_id, channel, account_id, attempts, uncertain_at, first_try_at, letter_hash, seed
+--        0..n rows
 -- locks: none (what follows is conditional on uncertain_at)      index: outbox_uncertain
-SELECT id, shop_id, shopper_id, account_id, attempts, uncertain_at, first_try_at, letter_hash
+SELECT id, shop_id, shopper_id, channel, account_id, attempts, uncertain_at, first_try_at, letter_hash, seed
 FROM outbox
 WHERE bucket = %(bucket)s AND state = 'uncertain' AND uncertain_at <= %(settled_before)s
 ORDER BY uncertain_at
 LIMIT %(limit)s;
+
+-- name: number_of_send
+-- Whom a doubtful text message was for.
+-- in:    :bucket int, :id uuid
+-- out:   address      0..1 rows
+-- locks: none      index: sends_pkey, contact_points_pkey
+SELECT c.address
+FROM sends s
+JOIN contact_points c ON c.bucket = s.bucket AND c.id = s.contact_point_id
+WHERE s.bucket = %(bucket)s AND s.id = %(id)s AND c.bucket = %(bucket)s;
 
 -- name: clear_doubt_sent
 -- The provider says that it took this one.
