@@ -21,6 +21,7 @@ from rekindle.lib.ids import natural_id
 from rekindle.policy.abandonment import Finding, TimedCart, abandonment
 from rekindle.store import abandon as store
 from rekindle.store.abandon import CartChange, ClaimedCart
+from rekindle.store.changed_hours import note_changed_hours
 from rekindle.store.database import Connection
 from rekindle.store.decisions import DecisionRow, write_decisions
 from rekindle.terms.cart import CartState, Stage
@@ -135,9 +136,20 @@ def _settle(batch: Batch, found: Sequence[Found]) -> list[DecisionRow]:
             )
             if look.is_again and cart.shopper_bucket is not None:
                 over[cart.shopper_bucket, finding.reason].append(cart.id)
+    _note_hours(batch, found)
     for change, ids in changes.items():
         store.settle_carts(batch.connection, batch.bucket, ids, change)
     return decisions + _end_runs(batch, over)
+
+
+def _note_hours(batch: Batch, found: Sequence[Found]) -> None:
+    """Carts that are counted as something else from now on."""
+    begun: dict[int, set[datetime]] = defaultdict(set)
+    for look in found:
+        if look.finding.state.value != look.cart.state:
+            begun[look.cart.shop_id].add(look.cart.created_at)
+    for shop_id, instants in sorted(begun.items()):
+        note_changed_hours(batch.connection, batch.bucket, shop_id, instants, now=batch.now)
 
 
 def _change(batch: Batch, look: Found) -> CartChange:

@@ -22,6 +22,7 @@ from rekindle.policy.enrolling import ActiveFlow, Candidate, Entry, enrolling, f
 from rekindle.policy.entry import FIELDS_OF_ITEMS, Facts, facts_of
 from rekindle.store import abandon as store
 from rekindle.store.abandon import ClaimedCart, LockedShopper, NewEnrolment
+from rekindle.store.changed_hours import note_changed_hours
 from rekindle.store.database import Connection
 from rekindle.store.decisions import DecisionRow
 from rekindle.terms.cart import Stage
@@ -84,9 +85,20 @@ def enrol(batch: Batch, looks: Sequence[Found]) -> tuple[list[DecisionRow], int]
     facts = _entry_facts(batch, cases, people)
     outcomes = [_outcome(batch, case, people, facts.get(case.look.cart.id, {})) for case in cases]
     outcomes = _without_repeats(batch.connection, outcomes)
-    store.add_enrolments(batch.connection, [outcome.run for outcome in outcomes if outcome.run is not None], batch.now)
+    runs = [outcome.run for outcome in outcomes if outcome.run is not None]
+    store.add_enrolments(batch.connection, runs, batch.now)
+    _note_hours(batch, runs)
     decisions = [row for outcome in outcomes for row in _decided(batch, outcome)]
     return decisions, sum(1 for outcome in outcomes if outcome.run is not None)
+
+
+def _note_hours(batch: Batch, runs: Sequence[NewEnrolment]) -> None:
+    """Runs count in the hour in which their cart was left, which may be long ago when the worker was away."""
+    begun: dict[tuple[int, int], set[datetime]] = defaultdict(set)
+    for run in runs:
+        begun[run.bucket, run.shop_id].add(run.abandoned_at)
+    for (bucket, shop_id), instants in sorted(begun.items()):
+        note_changed_hours(batch.connection, bucket, shop_id, instants, now=batch.now)
 
 
 def _cases(books: Books, looks: Sequence[Found]) -> list[_Case]:

@@ -30,6 +30,7 @@ from rekindle.providers.feedback import BounceClass, Feedback, FeedbackKind, For
 from rekindle.store import consents
 from rekindle.store import feedback as store
 from rekindle.store.buckets import address_bucket, base_bucket, buckets_of
+from rekindle.store.changed_hours import FRESH, note_hours_of_sends
 from rekindle.store.consents import Subject
 from rekindle.store.database import Connection
 from rekindle.store.feedback import SettledDoubt, Target
@@ -292,6 +293,9 @@ class _Case:
             lost = {send_id for one, send_id in placed if one.kind in _LOST} - told_to_stop
             if lost:
                 fall_back(self.work.connection, self.context, bucket, sorted(lost))
+            fresh = self.context.clock.now() - FRESH
+            late = {send_id for one, send_id in placed if one.at < fresh} | {doubt.id for doubt in recorded.settled}
+            note_hours_of_sends(self.work.connection, bucket, sorted(late))
         self.applied.known += recorded.known
         self.applied.new += recorded.new
         self.applied.settled += len(recorded.settled)

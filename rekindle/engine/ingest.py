@@ -116,7 +116,7 @@ class _Batch:
         if projection.writer.left:
             withdraw_for_carts(work, shop, projection.writer.left, context.clock.now())
         if projection.writer.late:
-            link_late_carts(work, shop, projection.writer.late)
+            link_late_carts(work, context, shop, projection.writer.late)
         if overtaken is not None:
             raise overtaken  # what was written has been followed up; the rest is computed again
         record_consents(work, context, shop, projection, fresh)

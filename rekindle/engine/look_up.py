@@ -26,6 +26,7 @@ from rekindle.lib.vault import VaultError, open_sealed
 from rekindle.providers.base import EmailProvider
 from rekindle.providers.http_client import HttpSettings
 from rekindle.store import settle as store
+from rekindle.store.changed_hours import note_hours_of_sends
 from rekindle.store.database import Connection
 from rekindle.store.decisions import DecisionRow, write_decisions
 from rekindle.store.outbox import SendEventRow
@@ -103,6 +104,7 @@ def _settle(connection: Connection, bucket: int, doubt: Doubt, finding: Finding,
             detail={"account": doubt.account_id, "found_by": "look-up", "by": by},
         )
         store.add_events(connection, bucket, msgspec.json.encode([row]).decode())
+        note_hours_of_sends(connection, bucket, [doubt.id])
     elif finding is Finding.NOT_TAKEN:
         return store.end_doubt_not_sent(connection, bucket, doubt, now)
     return True

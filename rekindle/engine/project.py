@@ -39,7 +39,7 @@ class Projection:
         self.carts = Carts(work, shop, self.visits)
         self._folded: dict[int, Folded] = {}
         self._owners: dict[bytes, Place] = {}  # event id -> shopper
-        self.writer = CartWriter(work, shop, self.carts, self.visits, self._folded)
+        self.writer = CartWriter(work, context, self.carts, self.visits, self._folded, shop=shop)
 
     def read(self) -> None:
         batch = self._batch

@@ -70,10 +70,10 @@ def apply_orders(work: Work, context: Context, shop: ShopSettings, batch: Sequen
             known = drafts if work.is_one else _with_matches(work, bucket, drafts)
             write_orders(work.connection, bucket, known)
             for draft in known:
-                attribute(work.connection, shop, draft, shoppers_of(draft))
+                attribute(work.connection, context, shop, draft, shoppers_of(draft))
 
 
-def link_late_carts(work: Work, shop: ShopSettings, late: Iterable[LateCart]) -> None:
+def link_late_carts(work: Work, context: Context, shop: ShopSettings, late: Iterable[LateCart]) -> None:
     """Tell orders of carts that turned up after them."""
     for one in sorted(late, key=lambda one: one.order_key):
         place = order_place(shop, one.order_key)
@@ -85,7 +85,7 @@ def link_late_carts(work: Work, shop: ShopSettings, late: Iterable[LateCart]) ->
                 draft.shopper_bucket, draft.shopper_id = one.shopper
                 _match(draft, [one.shopper])
             write_orders(work.connection, place.bucket, [draft])
-            attribute(work.connection, shop, draft, shoppers_of(draft))
+            attribute(work.connection, context, shop, draft, shoppers_of(draft))
 
 
 class _Purchase:
@@ -115,7 +115,7 @@ class _Purchase:
         recovered = {draft.id for draft in ending if not draft.is_browse and self._is_recovered(draft)}
         for bucket, drafts in sorted(_by_bucket(ending).items()):
             with self._work.in_bucket(bucket):
-                self._end(bucket, [draft.id for draft in drafts], own, recovered)
+                self._end(bucket, [draft.id for draft in drafts], own, recovered, now)
         for bucket, ids in sorted(buyer.shoppers_by_bucket().items()):
             with self._work.in_bucket(bucket):
                 held = hold_shoppers(connection, bucket, sorted(ids))
@@ -151,7 +151,7 @@ class _Purchase:
             return True
         return is_of(draft, self._mark, is_named=False) and is_all_bought(draft, self._mark)
 
-    def _end(self, bucket: int, ids: list[UUID], own: CartDraft | None, recovered: set[UUID]) -> None:
+    def _end(self, bucket: int, ids: list[UUID], own: CartDraft | None, recovered: set[UUID], now: datetime) -> None:
         """Close carts of one bucket under their locks, on the state they have by then.
 
         ``recovered``: those that were written about. A link opened on another device begins a second cart there; the
@@ -165,7 +165,7 @@ class _Purchase:
                 close(draft, self._mark, is_recovered=draft.id in recovered)
             self._give(draft)
             self._buyer.add_shopper(_owner(draft))
-        write_carts(self._work.connection, bucket, held)
+        write_carts(self._work.connection, bucket, held, now=now)
 
     def _give(self, draft: CartDraft) -> None:
         """A cart of nobody becomes the buyer's."""

@@ -26,6 +26,7 @@ from rekindle.providers.base import EmailProvider, SmsProvider, SmsTrace
 from rekindle.store import outbox
 from rekindle.store import settle as store
 from rekindle.store.async_connection import AsyncConnection
+from rekindle.store.changed_hours import note_hours_of_sends_later
 from rekindle.store.outbox import SendEventRow
 from rekindle.store.settle import Doubt, EndedCall
 from rekindle.terms.reasons import Reason
@@ -93,6 +94,7 @@ class Settler:
                 if await store.clear_doubt_sent(link, bucket, doubt):
                     row = _event(doubt, SendEventKind.HANDED_OVER, doubt.uncertain_at, None, found_by="look-up")
                     await outbox.add_events(link, bucket, [row])
+                    await note_hours_of_sends_later(link, bucket, [doubt.id])
                     done.sent += 1
         else:
             only = None if provider.capabilities.lookup else doubt.account_id  # a key means nothing elsewhere

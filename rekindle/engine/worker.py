@@ -15,7 +15,7 @@ from rekindle.engine.books import Books
 from rekindle.engine.context import Context
 from rekindle.engine.delivery_loop import DeliveryLoop
 from rekindle.engine.loops import Job, JobLoop, Loop, StageLoop
-from rekindle.engine.measure import count_products, measure_deep, measure_late, measure_recent
+from rekindle.engine.measure import RECENT_JOB, count_products, measure_deep, measure_late, measure_recent
 from rekindle.store import work
 from rekindle.store.database import Connection
 from rekindle.store.partitions import ensure_partitions
@@ -73,7 +73,7 @@ def _partitions(connection: Connection, context: Context) -> object:
 
 JOBS = (
     Job("partitions", 3_600, _partitions),
-    Job("measure-recent", 5, measure_recent, lease_s=120),
+    Job(RECENT_JOB, 5, measure_recent, lease_s=120),
     Job("measure-late", 900, measure_late),
     Job("measure-deep", 86_400, measure_deep, lease_s=7_200),
     Job("count-products", 3_600, count_products, lease_s=3_600),

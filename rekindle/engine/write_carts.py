@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
+from rekindle.engine.context import Context
 from rekindle.engine.places import Place, mark_place
 from rekindle.engine.routing import Carts, Placed
 from rekindle.engine.transactions import OvertakenError, Work
@@ -30,6 +31,7 @@ from rekindle.policy.cart_close import (
 from rekindle.policy.cart_draft import CartDraft, to_ms
 from rekindle.policy.cart_fold import apply
 from rekindle.store.carts import load_carts, lock_carts, write_carts
+from rekindle.store.changed_hours import note_changed_hours
 from rekindle.store.ingest import drop_cart, move_events
 from rekindle.store.shoppers import load_shoppers
 from rekindle.store.visitors import load_visitors
@@ -70,8 +72,18 @@ class LeftCart:
 class CartWriter:
     """Writes the carts of one batch."""
 
-    def __init__(self, work: Work, shop: ShopSettings, carts: Carts, visits: Visits, folded: dict[int, Folded]) -> None:
+    def __init__(
+        self,
+        work: Work,
+        context: Context,
+        carts: Carts,
+        visits: Visits,
+        folded: dict[int, Folded],
+        *,
+        shop: ShopSettings,
+    ) -> None:
         self._work = work
+        self._clock = context.clock
         self._shop = shop
         self._carts = carts
         self._visits = visits
@@ -107,7 +119,7 @@ class CartWriter:
         """Write carts of one bucket. Raises OvertakenError when that needs more than folding once more."""
         begun = [draft for draft in drafts if draft.is_new and not draft.is_browse]
         left = [draft for draft in drafts if draft.left is not None]
-        overtaken = write_carts(self._work.connection, bucket, drafts)
+        overtaken = write_carts(self._work.connection, bucket, drafts, now=self._clock.now())
         if overtaken:
             left = [draft for draft in left if draft not in overtaken]
             left += [draft for draft in self._fold_again(bucket, overtaken) if draft.left is not None]
@@ -143,7 +155,7 @@ class CartWriter:
                 marks = self._marks_of_shoppers()
                 for draft in held:
                     self._settle(draft, marks)
-                write_carts(self._work.connection, bucket, held)
+                write_carts(self._work.connection, bucket, held, now=self._clock.now())
                 for draft in held:
                     self._note_left(draft)
 
@@ -212,7 +224,7 @@ class CartWriter:
             mark, draft = mark_of(row), by_id[row.id]
             if mark is not None and not draft.is_closed and self._close_late(draft, mark, "cart"):
                 changed.append(draft)
-        if write_carts(self._work.connection, bucket, changed):
+        if write_carts(self._work.connection, bucket, changed, now=self._clock.now()):
             raise OvertakenError
 
     # --- who was overtaken
@@ -237,7 +249,7 @@ class CartWriter:
         for draft in fresh.values():
             self._settle(draft, marks)
         left = [draft for draft in fresh.values() if draft.left is not None]
-        if write_carts(self._work.connection, bucket, fresh.values()):
+        if write_carts(self._work.connection, bucket, fresh.values(), now=self._clock.now()):
             raise OvertakenError
         return left
 
@@ -247,6 +259,8 @@ class CartWriter:
                 continue
             if not drop_cart(self._work.connection, bucket, own.id, own.seq):
                 raise OvertakenError
+            now = self._clock.now()
+            note_changed_hours(self._work.connection, bucket, own.shop_id, [own.created_at], now=now)
             move_events(self._work.connection, bucket, own.id, named.id)
 
     def _note_left(self, draft: CartDraft) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 from uuid import UUID
 
 from rekindle.terms.cart import Cart, CartItem, CartState, Stage
@@ -36,11 +36,22 @@ class Line(TypedDict, total=False):
     changed_ms: int
 
 
+class Counted(NamedTuple):
+    """What sums over carts ask of one."""
+
+    created_at: datetime
+    state: CartState
+    is_browse: bool
+    currency: str | None
+    waiting_cents: int
+
+
 class CartDraft:
     """A cart under change: the fields of `Cart`, and what the change leads to.
 
     ``left`` says why waiting enrolments of this cart end; ``is_new`` that no row exists yet; ``is_changed`` that the
     row must be written; ``is_begun`` that its run began now; ``gained_shopper`` that somebody is known now who was not.
+    ``was``: how its stored row is counted, None where there is none.
     """
 
     __slots__ = (
@@ -73,6 +84,7 @@ class CartDraft:
         "touched_at",
         "views",
         "visitor_key",
+        "was",
     )
 
     def __init__(self, bucket: int, cart_id: UUID, shop_id: int, cart_key: str, at: datetime) -> None:
@@ -105,10 +117,16 @@ class CartDraft:
         self.is_changed = False
         self.left: Reason | None = None
         self.gained_shopper = False
+        self.was: Counted | None = None
 
     @property
     def is_closed(self) -> bool:
         return self.state in CLOSED
+
+    def counted(self) -> Counted:
+        """How it is counted as it is now."""
+        waiting = self.total_cents if self.state is CartState.ABANDONED else 0
+        return Counted(self.created_at, self.state, self.stage is Stage.BROWSE, self.currency, waiting)
 
     @property
     def is_browse(self) -> bool:

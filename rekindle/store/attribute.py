@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from rekindle.policy.order_fold import OrderDraft
@@ -21,7 +22,17 @@ def clicks_of_shoppers(
     return [Touch(bucket, row[0], row[1], row[2], row[3]) for row in rows]
 
 
-def put_attribution(connection: Connection, attribution_id: UUID, order: OrderDraft, rule: str, touch: Touch) -> None:
+class Credit(NamedTuple):
+    """A stored attribution, as far as sums ask for it."""
+
+    ordered_at: datetime
+    enrolment_id: UUID | None
+
+
+def put_attribution(
+    connection: Connection, attribution_id: UUID, order: OrderDraft, rule: str, touch: Touch
+) -> list[Credit]:
+    """Returns what was stored before, if anything."""
     values = {
         "bucket": order.bucket,
         "id": attribution_id,
@@ -37,11 +48,13 @@ def put_attribution(connection: Connection, attribution_id: UUID, order: OrderDr
         "currency": order.currency,
         "net_cents": order.net_cents,
     }
-    connection.execute(sql("put_attribution"), values)
+    return [Credit._make(row) for row in connection.execute(sql("put_attribution"), values)]
 
 
-def drop_attribution(connection: Connection, bucket: int, attribution_id: UUID) -> None:
-    connection.execute(sql("drop_attribution"), {"bucket": bucket, "id": attribution_id})
+def drop_attribution(connection: Connection, bucket: int, attribution_id: UUID) -> list[Credit]:
+    """Returns what was stored, if anything."""
+    values = {"bucket": bucket, "id": attribution_id}
+    return [Credit._make(row) for row in connection.execute(sql("drop_attribution"), values)]
 
 
 def orders_between(connection: Connection, bucket: int, shop_id: int, since: datetime, until: datetime) -> list[UUID]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from rekindle.policy.cart_draft import CartDraft, Line
+from rekindle.store.changed_hours import note_changed_hours
 from rekindle.store.copying import id_array
 from rekindle.store.database import Connection
 from rekindle.store.prepared import run
@@ -41,10 +43,11 @@ def carts_of_shoppers(connection: Connection, bucket: int, shopper_ids: Sequence
     return [(row[0], row[1]) for row in run(connection, "carts_of_shoppers", values)]
 
 
-def write_carts(connection: Connection, bucket: int, drafts: Iterable[CartDraft]) -> list[CartDraft]:
+def write_carts(connection: Connection, bucket: int, drafts: Iterable[CartDraft], *, now: datetime) -> list[CartDraft]:
     """Write changed drafts; returns those that were overtaken and must be folded again on a fresh state.
 
-    A draft that was written counts one step further and can be changed and written again.
+    A draft that was written counts one step further and can be changed and written again. Hours that are counted
+    differently by it are noted, unless they are fresh by ``now``.
     """
     changed = sorted((draft for draft in drafts if draft.is_changed), key=_id)
     if not changed:
@@ -52,12 +55,19 @@ def write_carts(connection: Connection, bucket: int, drafts: Iterable[CartDraft]
     body = msgspec.json.encode([_row(draft) for draft in changed]).decode()
     done = {row[0] for row in run(connection, "write_carts", {"bucket": bucket, "rows": body})}
     lost = []
+    hours: dict[int, list[datetime]] = {}
     for draft in changed:
         if draft.id in done:
+            counted = draft.counted()
+            if counted != draft.was:
+                hours.setdefault(draft.shop_id, []).extend(one.created_at for one in (draft.was, counted) if one)
+                draft.was = counted
             draft.seq += 1
             draft.is_new = draft.is_changed = False
         else:
             lost.append(draft)
+    for shop_id, instants in hours.items():
+        note_changed_hours(connection, bucket, shop_id, instants, now=now)
     return lost
 
 
@@ -99,6 +109,7 @@ def _draft(row: tuple[Any, ...]) -> CartDraft:
     draft.state, draft.stage = _STATES[state], _STAGES[stage]
     draft.is_new = draft.is_begun = draft.is_changed = draft.gained_shopper = False
     draft.left = None
+    draft.was = draft.counted()
     return draft
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
@@ -14,6 +14,7 @@ from rekindle.lib.ids import floor_id
 from rekindle.store.copying import array_literal
 from rekindle.store.database import Connection
 from rekindle.store.statements import sql
+from rekindle.terms.attribution import LAST_CLICK
 from rekindle.terms.send import SendEventKind
 
 #: Each metric, the statement that counts it, and what that asks for besides the shop and the hours.
@@ -30,7 +31,15 @@ METRICS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "orders_all": ("orders_by_hour", {}),
     "orders_recovered": ("orders_recovered_by_hour", {}),
     "decisions": ("decisions_by_hour", {}),
+    "carts_now": ("carts_now_by_hour", {}),
+    "carts_refused": ("carts_refused_by_hour", {}),
+    "runs": ("runs_by_hour", {}),
+    "runs_ordered": ("runs_ordered_by_hour", {"rule": LAST_CLICK}),
+    "sends_became": ("sends_became_by_hour", {}),
+    "sends_skipped": ("sends_skipped_by_hour", {}),
 }
+#: Metrics that lie in the hour in which something began, and change when something comes of it later.
+OF_BEGINNINGS = ("runs", "sends_became")
 
 
 class HourlySum(NamedTuple):
@@ -45,12 +54,14 @@ class HourlySum(NamedTuple):
 
 
 class Hours(NamedTuple):
-    """Hours of a shop, [since, until), both on the hour; ``bucket``: its base bucket, in which sums lie."""
+    """Hours of a shop, [since, until), both on the hour; ``bucket``: its base bucket, in which sums lie. ``bin``: how
+    long one sum is; shorter than an hour where the shop's days do not begin with a full hour of UTC."""
 
     bucket: int
     shop_id: int
     since: datetime
     until: datetime
+    bin: timedelta = timedelta(hours=1)
 
 
 class Sums(NamedTuple):
@@ -76,8 +87,10 @@ def shops_with_news(connection: Connection, buckets: Sequence[int], since: datet
     return {row[0] for row in connection.execute(sql("shops_with_news"), parameters)}
 
 
-def count_hours(connection: Connection, hours: Hours, buckets: Sequence[int]) -> list[HourlySum]:
-    """Count every metric of a shop from its source, over all its buckets."""
+def count_hours(
+    connection: Connection, hours: Hours, buckets: Sequence[int], metrics: Iterable[str] = METRICS
+) -> list[HourlySum]:
+    """Count metrics of a shop from their source, over all its buckets."""
     every = {
         "buckets": array_literal(buckets),
         "since_id": floor_id(hours.since),
@@ -85,19 +98,22 @@ def count_hours(connection: Connection, hours: Hours, buckets: Sequence[int]) ->
         **hours._asdict(),
     }
     found = []
-    for metric, (statement, more) in METRICS.items():
+    for metric in metrics:
+        statement, more = METRICS[metric]
         text = sql(statement)
         for label, hour, n, total, total_sq in connection.execute(text, _asked(text, {**every, **more})):
             found.append(HourlySum(metric, label, hour, n, total, Decimal(total_sq)))
     return found
 
 
-def replace_sums(connection: Connection, hours: Hours, sums: Sequence[HourlySum]) -> None:
+def replace_sums(
+    connection: Connection, hours: Hours, sums: Sequence[HourlySum], metrics: Iterable[str] = METRICS
+) -> None:
     """Make the stored sums of these hours equal to the counted ones; rows that are equal already are not touched."""
     body = msgspec.json.encode([row._asdict() for row in sums]).decode()
     where = {"bucket": hours.bucket, "shop_id": hours.shop_id, "rows": body}
     connection.execute(sql("put_rollups"), where)
-    within = {"metrics": list(METRICS), "since": hours.since, "until": hours.until}
+    within = {"metrics": list(metrics), "since": hours.since, "until": hours.until}
     connection.execute(sql("drop_other_rollups"), {**where, **within})
 
 

@@ -48,6 +48,12 @@ def finish_job(
     connection.execute(sql("finish_job"), parameters)
 
 
+def last_ok_at(connection: Connection, name: str) -> datetime | None:
+    """When a job ended well the last time."""
+    row = connection.execute(sql("last_ok_at"), {"name": name}).fetchone()
+    return row[0] if row else None
+
+
 def next_job_at(connection: Connection, names: Sequence[str]) -> datetime | None:
     row = connection.execute(sql("next_job_at"), {"names": list(names)}).fetchone()
     return row[0] if row else None

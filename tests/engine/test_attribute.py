@@ -100,10 +100,10 @@ def test_a_changed_window_is_applied_to_the_past_and_back(journey: Journey) -> N
     before = credits_of(journey)
     since, until = journey.clock.now() - DAYS, journey.clock.now() + DAYS
     short = replace(journey.shop, attribution_click_days=1.0)
-    assert recompute(journey.connection, short, since, until) == 1
+    assert recompute(journey.connection, journey.context, short, since, until) == 1
     assert credits_of(journey) == []
-    assert recompute(journey.connection, journey.shop, since, until) == 1
-    assert recompute(journey.connection, journey.shop, since, until) == 1
+    assert recompute(journey.connection, journey.context, journey.shop, since, until) == 1
+    assert recompute(journey.connection, journey.context, journey.shop, since, until) == 1
     assert credits_of(journey) == before
-    assert recompute(journey.connection, short, until, until + timedelta(days=1)) == 0
+    assert recompute(journey.connection, journey.context, short, until, until + timedelta(days=1)) == 0
     assert credits_of(journey) == before

@@ -113,9 +113,10 @@ class Rows:
         )  # fmt: skip
 
     def decided(self, bucket: int, at: datetime, question: str, outcome: str, reason: str, **more: Any) -> None:
+        cart = {"stage": "cart", "currency": self.shop.currency, "total_cents": 0} if question == "abandon" else {}
         self.add(
             "decisions", bucket=bucket, id=fresh_timed_id(at), at=at, question=question, outcome=outcome, reason=reason,
-            **{"evidence": {}, **more},
+            **{**more, "evidence": cart | more.get("evidence", {})},
         )  # fmt: skip
 
     def order(

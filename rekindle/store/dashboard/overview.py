@@ -1,31 +1,43 @@
-"""What does a shop's overview add up? Raw counts over carts, enrolments, sends, their events and attributions.
+"""What does a shop's overview add up? Read from the hourly sums that `engine.measure` keeps, so that it costs the same
+for a shop of any size; only what is short by itself (what waits, the newest orders) is read as it is.
 
-Every function asks one question, over all buckets of the shop. ``since_id`` is `rekindle.lib.ids.floor_id` of the
-period's start: ids made of time cut partitions and index ranges.
+Each number counts something once, in the period in which it began: an abandonment, a run with all that came of it
+later, a message with all that became of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from uuid import UUID
 
 from psycopg.rows import class_row
 
-from rekindle.lib.ids import floor_id
 from rekindle.store.database import Connection
 from rekindle.store.statements import sql
+from rekindle.terms.cart import CartState, Stage
 
-_Row = TypeVar("_Row")
+_SINCE = (
+    "carts_abandoned",
+    "carts_reachable",
+    "carts_refused",
+    "runs",
+    "runs_ordered",
+    "sends_became",
+    "sends_skipped",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Which shop, in which buckets, since when; ``flow_ids``: the flows that follow carts (not only visits)."""
+    """Which shop (``bucket``: its base bucket, in which sums lie), in which buckets, since when; ``flow_ids``: flows
+    that follow carts (not only visits)."""
 
     shop_id: int
+    bucket: int
     buckets: Sequence[int]
     since: datetime
     flow_ids: Sequence[int] = ()
@@ -35,8 +47,8 @@ class Scope:
         return {"shop_id": self.shop_id, "buckets": list(self.buckets)}
 
     @property
-    def since_id(self) -> UUID:
-        return floor_id(self.since)
+    def sums(self) -> dict[str, object]:
+        return {"shop_id": self.shop_id, "bucket": self.bucket, "since": self.since}
 
 
 class DayOfRevenue(NamedTuple):
@@ -47,21 +59,24 @@ class DayOfRevenue(NamedTuple):
 
 
 class CartCounts(NamedTuple):
-    """``detected`` and ``reachable`` since the start of the period; the rest as it is now."""
+    """``detected`` and ``reachable``: abandonments since the start of the period; the rest as it is now."""
 
     detected: int
     reachable: int
     open_now: int
     abandoned_now: int
     waiting_cents: int
-    carts_ever: int
+    any_ever: bool
 
 
 class FunnelCounts(NamedTuple):
+    """How far the runs came that began since the start; each counts once in each number."""
+
     entered: int
     held_out: int
     sent: int
     clicked: int
+    ordered: int
 
 
 class SendCounts(NamedTuple):
@@ -75,6 +90,16 @@ class SendCounts(NamedTuple):
 class ReasonCount(NamedTuple):
     reason: str
     n: int
+
+
+class OverviewSums(NamedTuple):
+    """Everything that is added up over a period. Refusals: most frequent first."""
+
+    carts: CartCounts
+    funnel: FunnelCounts
+    sends: SendCounts
+    cart_refusals: list[ReasonCount]
+    send_refusals: list[ReasonCount]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,60 +123,58 @@ def revenue_by_day(
     connection: Connection, scope: Scope, *, rule: str, until: datetime, timezone: str
 ) -> list[DayOfRevenue]:
     """Net revenue per local day and currency under an attribution rule; days without orders are missing."""
-    values = {**scope.shop, "rule": rule, "since": scope.since, "until": until, "timezone": timezone}
+    values = {**scope.sums, "rule": rule, "until": until, "timezone": timezone}
     with connection.cursor(row_factory=class_row(DayOfRevenue)) as cursor:
         return cursor.execute(sql("overview_revenue_by_day"), values).fetchall()
 
 
-def count_carts(connection: Connection, scope: Scope, *, currency: str) -> CartCounts:
-    with connection.cursor(row_factory=class_row(CartCounts)) as cursor:
-        values = {**scope.shop, "since": scope.since, "currency": currency}
-        return _one(cursor.execute(sql("overview_carts"), values).fetchone())
-
-
-def count_funnel(connection: Connection, scope: Scope) -> FunnelCounts:
-    """How far the carts left behind since the start came; each cart counts once in each number."""
-    with connection.cursor(row_factory=class_row(FunnelCounts)) as cursor:
-        values = {**scope.shop, "since_id": scope.since_id, "flow_ids": list(scope.flow_ids)}
-        return _one(cursor.execute(sql("overview_funnel"), values).fetchone())
-
-
-def count_ordered_carts(connection: Connection, scope: Scope, *, rule: str) -> int:
-    """Of the carts left behind since the start: those whose send the rule gives an order to."""
-    values = {
-        **scope.shop,
-        "rule": rule,
-        "since": scope.since,
-        "since_id": scope.since_id,
-        "flow_ids": list(scope.flow_ids),
+def load_sums(connection: Connection, scope: Scope, *, currency: str) -> OverviewSums:
+    """All sums of the page; ``currency``: of what waits in abandoned carts."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for metric, label, n in connection.execute(sql("overview_sums"), {**scope.sums, "metrics": list(_SINCE)}):
+        found[metric][label] += n
+    runs = {
+        mark: sum(found["runs"][f"{flow_id}:{mark}"] for flow_id in scope.flow_ids)
+        for mark in ("entered", "held_out", "sent", "clicked")
     }
-    ids = [row[0] for row in connection.execute(sql("overview_ordering_enrolments"), values)]
-    if not ids:
-        return 0
-    buckets = list(scope.buckets)
-    row = connection.execute(sql("count_carts_of_enrolments"), {"buckets": buckets, "enrolment_ids": ids}).fetchone()
-    return int(row[0]) if row else 0
+    ordered = sum(found["runs_ordered"][str(flow_id)] for flow_id in scope.flow_ids)
+    became = found["sends_became"]
+    return OverviewSums(
+        carts=_carts(connection, scope, found, currency),
+        funnel=FunnelCounts(**runs, ordered=ordered),
+        sends=SendCounts(**{kind: became[kind] for kind in SendCounts._fields}),
+        cart_refusals=_reasons(found["carts_refused"]),
+        send_refusals=_reasons(found["sends_skipped"]),
+    )
 
 
-def count_sends(connection: Connection, scope: Scope) -> SendCounts:
-    with connection.cursor(row_factory=class_row(SendCounts)) as cursor:
-        values = {**scope.shop, "since_id": scope.since_id}
-        return _one(cursor.execute(sql("overview_sends"), values).fetchone())
+def _carts(connection: Connection, scope: Scope, found: Mapping[str, Counter[str]], currency: str) -> CartCounts:
+    states: Counter[str] = Counter()
+    waiting_cents = 0
+    for label, n, total in connection.execute(sql("overview_carts_now"), scope.sums):
+        state, _, own = label.partition(":")
+        states[state] += n
+        if own == currency:
+            waiting_cents += total
+    row = connection.execute(sql("overview_any_cart"), scope.shop).fetchone()
+    return CartCounts(
+        detected=_of_carts(found["carts_abandoned"]),
+        reachable=_of_carts(found["carts_reachable"]),
+        open_now=states[CartState.OPEN.value],
+        abandoned_now=states[CartState.ABANDONED.value],
+        waiting_cents=waiting_cents,
+        any_ever=bool(row and row[0]),
+    )
+
+
+def _of_carts(counted: Counter[str]) -> int:
+    """Without browse visits; labels are stage:currency."""
+    return sum(n for label, n in counted.items() if label.partition(":")[0] != Stage.BROWSE.value)
 
 
 def count_waiting_sends(connection: Connection, scope: Scope) -> int:
     row = connection.execute(sql("overview_waiting_sends"), scope.shop).fetchone()
     return int(row[0]) if row else 0
-
-
-def count_cart_refusals(connection: Connection, scope: Scope) -> list[ReasonCount]:
-    """Why carts entered no flow, most frequent first."""
-    return _reasons(connection, "overview_cart_refusals", scope)
-
-
-def count_send_refusals(connection: Connection, scope: Scope) -> list[ReasonCount]:
-    """Why planned sends did not go out, most frequent first."""
-    return _reasons(connection, "overview_send_refusals", scope)
 
 
 def latest_recovered(connection: Connection, scope: Scope, *, rule: str, limit: int) -> list[RecoveredOrder]:
@@ -160,13 +183,5 @@ def latest_recovered(connection: Connection, scope: Scope, *, rule: str, limit: 
         return cursor.execute(sql("latest_recovered_orders"), {**scope.shop, "rule": rule, "n": limit}).fetchall()
 
 
-def _reasons(connection: Connection, name: str, scope: Scope) -> list[ReasonCount]:
-    with connection.cursor(row_factory=class_row(ReasonCount)) as cursor:
-        rows = cursor.execute(sql(name), {**scope.shop, "since_id": scope.since_id}).fetchall()
-    return sorted(rows, key=lambda row: (-row.n, row.reason))
-
-
-def _one(row: _Row | None) -> _Row:
-    if row is None:
-        raise LookupError("an aggregate without GROUP BY always has one row")
-    return row
+def _reasons(counted: Counter[str]) -> list[ReasonCount]:
+    return sorted((ReasonCount(*pair) for pair in counted.items()), key=lambda row: (-row.n, row.reason))

@@ -15,7 +15,7 @@ from rekindle.store.models.config import (
     TemplateVersion,
 )
 from rekindle.store.models.feedback import Reply, SeenToken, StrangeReport
-from rekindle.store.models.results import Attribution, Exposure, Rollup
+from rekindle.store.models.results import Attribution, ChangedHour, Exposure, Rollup
 from rekindle.store.models.sends import Decision, Enrolment, Outbox, Send, SendEvent
 from rekindle.store.models.shoppers import (
     Consent,
@@ -32,6 +32,7 @@ __all__ = [
     "Alert",
     "Attribution",
     "CartRow",
+    "ChangedHour",
     "Consent",
     "ContactPoint",
     "Coupon",

@@ -41,7 +41,22 @@ class Attribution(Sharded):
 
     class Meta:
         db_table = "attributions"
-        indexes = [models.Index(fields=["bucket", "shop_id", "ordered_at"], name="attributions_ordered")]
+        indexes = [
+            # used by the hourly sums of revenue
+            models.Index(fields=["bucket", "shop_id", "ordered_at"], name="attributions_ordered"),
+            # used by the hourly sums of what runs led to
+            models.Index(fields=["bucket", "shop_id", "enrolment_id"], name="attributions_run"),
+        ]
+
+
+class ChangedHour(Sharded):
+    """A note that something of this hour changed after it was counted; gone when it is counted again."""
+
+    pk = models.CompositePrimaryKey("bucket", "id")
+    hour = models.DateTimeField()
+
+    class Meta:
+        db_table = "changed_hours"
 
 
 class Rollup(models.Model):

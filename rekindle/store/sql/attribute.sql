@@ -15,8 +15,11 @@ WHERE v.bucket = %(bucket)s AND v.shopper_id = ANY(%(shopper_ids)s::uuid[]) AND 
 -- in:    :bucket int, :id uuid, :shop_id bigint, :order_id uuid, :rule text, :send_bucket int, :send_id uuid,
 --        :enrolment_id uuid, :flow_id bigint, :touched_at timestamptz, :ordered_at timestamptz, :currency text,
 --        :net_cents bigint
--- out:   nothing
+-- out:   ordered_at, enrolment_id (as they were before)      0..1 rows
 -- locks: attributions row      index: attributions_pkey
+WITH before AS MATERIALIZED (
+  SELECT ordered_at, enrolment_id FROM attributions WHERE bucket = %(bucket)s AND id = %(id)s
+), put AS (
 INSERT INTO attributions (bucket, id, shop_id, order_id, rule, send_bucket, send_id, enrolment_id, flow_id, touched_at,
   ordered_at, currency, net_cents)
 VALUES (%(bucket)s, %(id)s, %(shop_id)s, %(order_id)s, %(rule)s, %(send_bucket)s, %(send_id)s, %(enrolment_id)s,
@@ -24,14 +27,16 @@ VALUES (%(bucket)s, %(id)s, %(shop_id)s, %(order_id)s, %(rule)s, %(send_bucket)s
 ON CONFLICT (bucket, id) DO UPDATE SET
   send_bucket = excluded.send_bucket, send_id = excluded.send_id, enrolment_id = excluded.enrolment_id,
   flow_id = excluded.flow_id, touched_at = excluded.touched_at, ordered_at = excluded.ordered_at,
-  currency = excluded.currency, net_cents = excluded.net_cents;
+  currency = excluded.currency, net_cents = excluded.net_cents
+)
+SELECT ordered_at, enrolment_id FROM before;
 
 -- name: drop_attribution
 -- An order that no send is credited with (any more).
 -- in:    :bucket int, :id uuid
--- out:   nothing
+-- out:   ordered_at, enrolment_id      0..1 rows
 -- locks: attributions row      index: attributions_pkey
-DELETE FROM attributions WHERE bucket = %(bucket)s AND id = %(id)s;
+DELETE FROM attributions WHERE bucket = %(bucket)s AND id = %(id)s RETURNING ordered_at, enrolment_id;
 
 -- name: orders_between
 -- Orders of a shop in one bucket and time, for a recomputation.

@@ -14,44 +14,45 @@ SELECT shop_id FROM send_events WHERE bucket = ANY(%(buckets)s::int[]) AND id >=
 
 -- name: carts_detected_by_hour
 -- Carts and visits by the hour in which they began.
--- in:    :buckets int[], :shop_id bigint, :since timestamptz, :until timestamptz
+-- in:    :buckets int[], :shop_id bigint, :bin interval, :since timestamptz, :until timestamptz
 -- out:   label, hour, n, total, total_sq      0..n rows
 -- locks: none      index: carts_created
 -- scope: fanout (sums of a shop are taken over all its buckets)
 SELECT CASE WHEN cart_key LIKE 'browse:%%' THEN 'browse' ELSE 'cart' END AS label,
-  date_bin('1 hour', created_at, '2000-01-01T00:00:00Z') AS hour, count(*) AS n, 0 AS total, 0 AS total_sq
+  date_bin(%(bin)s::interval, created_at, '2000-01-01T00:00:00Z') AS hour, count(*) AS n, 0 AS total, 0 AS total_sq
 FROM carts
 WHERE bucket = ANY(%(buckets)s::int[]) AND shop_id = %(shop_id)s
   AND created_at >= %(since)s AND created_at < %(until)s
 GROUP BY 1, 2;
 
 -- name: carts_abandoned_by_hour
--- Carts found abandoned, by the hour in which that was found; each abandonment counts, a later look does not.
--- :reachable true: only those with a known shopper. Total: what was in them.
--- in:    :buckets int[], :shop_id bigint, :since timestamptz, :until timestamptz, :since_id uuid, :until_id uuid,
+-- Carts found abandoned, by the hour in which that was found. :reachable false: each abandonment counts, a later look
+-- does not. true: those with a known shopper, also when who that is was only learnt before a later look. Total: what was
+-- in them.
+-- in:    :buckets int[], :shop_id bigint, :bin interval, :since timestamptz, :until timestamptz, :since_id uuid, :until_id uuid,
 --        :reachable bool
 -- out:   label (stage:currency), hour, n, total, total_sq      0..n rows
 -- locks: none      index: decisions_pkey, pruned to the days asked for
 -- scope: fanout (sums of a shop are taken over all its buckets)
 SELECT (evidence ->> 'stage') || ':' || coalesce(evidence ->> 'currency', '') AS label,
-  date_bin('1 hour', at, '2000-01-01T00:00:00Z') AS hour, count(*) AS n,
+  date_bin(%(bin)s::interval, at, '2000-01-01T00:00:00Z') AS hour, count(*) AS n,
   coalesce(sum((evidence ->> 'total_cents')::bigint), 0) AS total,
   coalesce(sum((evidence ->> 'total_cents')::numeric ^ 2), 0)::numeric(38, 0) AS total_sq
 FROM decisions
 WHERE bucket = ANY(%(buckets)s::int[]) AND shop_id = %(shop_id)s AND id >= %(since_id)s AND id < %(until_id)s
-  AND at >= %(since)s AND at < %(until)s AND question = 'abandon' AND NOT evidence ? 'again'
-  AND reason NOT IN ('CART_EMPTY', 'MOVED_TO_CART', 'CART_CLOSED')
-  AND (NOT %(reachable)s::bool OR shopper_id IS NOT NULL)
+  AND at >= %(since)s AND at < %(until)s AND question = 'abandon'
+  AND reason NOT IN ('CART_EMPTY', 'MOVED_TO_CART', 'CART_CLOSED', 'LOST', 'STILL_ACTIVE')
+  AND CASE WHEN %(reachable)s::bool THEN shopper_id IS NOT NULL ELSE NOT evidence ? 'again' END
 GROUP BY 1, 2;
 
 -- name: sends_handed_over_by_hour
 -- Messages that a provider took, by hour; a message counts once, at its first hand-over.
--- in:    :buckets int[], :shop_id bigint, :since timestamptz, :until timestamptz, :since_id uuid, :until_id uuid,
+-- in:    :buckets int[], :shop_id bigint, :bin interval, :since timestamptz, :until timestamptz, :since_id uuid, :until_id uuid,
 --        :kinds text[]
 -- out:   label (channel), hour, n, total, total_sq      0..n rows
 -- locks: none      index: send_events_pkey, sends_pkey, send_events_send
 -- scope: fanout (sums of a shop are taken over all its buckets)
-SELECT s.channel AS label, date_bin('1 hour', v.at, '2000-01-01T00:00:00Z') AS hour, count(DISTINCT v.send_id) AS n,
+SELECT s.channel AS label, date_bin(%(bin)s::interval, v.at, '2000-01-01T00:00:00Z') AS hour, count(DISTINCT v.send_id) AS n,
   0 AS total, 0 AS total_sq
 FROM send_events v
 JOIN sends s ON s.bucket = v.bucket AND s.id = v.send_id
@@ -60,16 +61,16 @@ WHERE v.bucket = ANY(%(buckets)s::int[]) AND v.shop_id = %(shop_id)s AND v.id >=
   AND NOT EXISTS (
     SELECT 1 FROM send_events e
     WHERE e.bucket = v.bucket AND e.send_id = v.send_id AND e.kind = ANY(%(kinds)s::text[])
-      AND e.at < date_bin('1 hour', v.at, '2000-01-01T00:00:00Z'))
+      AND e.at < date_bin(%(bin)s::interval, v.at, '2000-01-01T00:00:00Z'))
 GROUP BY 1, 2;
 
 -- name: orders_by_hour
 -- Orders and what they brought after refunds; cancelled ones do not count.
--- in:    :buckets int[], :shop_id bigint, :since timestamptz, :until timestamptz
+-- in:    :buckets int[], :shop_id bigint, :bin interval, :since timestamptz, :until timestamptz
 -- out:   label (currency), hour, n, total, total_sq      0..n rows
 -- locks: none      index: orders_ordered
 -- scope: fanout (sums of a shop are taken over all its buckets)
-SELECT currency AS label, date_bin('1 hour', ordered_at, '2000-01-01T00:00:00Z') AS hour, count(*) AS n,
+SELECT currency AS label, date_bin(%(bin)s::interval, ordered_at, '2000-01-01T00:00:00Z') AS hour, count(*) AS n,
   sum(total_cents - refunded_cents)::bigint AS total,
   sum((total_cents - refunded_cents)::numeric ^ 2)::numeric(38, 0) AS total_sq
 FROM orders
@@ -79,11 +80,11 @@ GROUP BY 1, 2;
 
 -- name: orders_recovered_by_hour
 -- Orders that a rule gives to a send, and what they brought.
--- in:    :buckets int[], :shop_id bigint, :since timestamptz, :until timestamptz
+-- in:    :buckets int[], :shop_id bigint, :bin interval, :since timestamptz, :until timestamptz
 -- out:   label (rule:currency), hour, n, total, total_sq      0..n rows
 -- locks: none      index: attributions_ordered
 -- scope: fanout (sums of a shop are taken over all its buckets)
-SELECT rule || ':' || currency AS label, date_bin('1 hour', ordered_at, '2000-01-01T00:00:00Z') AS hour, count(*) AS n,
+SELECT rule || ':' || currency AS label, date_bin(%(bin)s::interval, ordered_at, '2000-01-01T00:00:00Z') AS hour, count(*) AS n,
   sum(net_cents)::bigint AS total, sum(net_cents::numeric ^ 2)::numeric(38, 0) AS total_sq
 FROM attributions
 WHERE bucket = ANY(%(buckets)s::int[]) AND shop_id = %(shop_id)s AND send_id IS NOT NULL
@@ -92,15 +93,121 @@ GROUP BY 1, 2;
 
 -- name: decisions_by_hour
 -- Every verdict by question and reason: the waterfall.
--- in:    :buckets int[], :shop_id bigint, :since timestamptz, :until timestamptz, :since_id uuid, :until_id uuid
+-- in:    :buckets int[], :shop_id bigint, :bin interval, :since timestamptz, :until timestamptz, :since_id uuid, :until_id uuid
 -- out:   label (question:reason), hour, n, total, total_sq      0..n rows
 -- locks: none      index: decisions_pkey, pruned to the days asked for
 -- scope: fanout (sums of a shop are taken over all its buckets)
-SELECT question || ':' || reason AS label, date_bin('1 hour', at, '2000-01-01T00:00:00Z') AS hour, count(*) AS n,
+SELECT question || ':' || reason AS label, date_bin(%(bin)s::interval, at, '2000-01-01T00:00:00Z') AS hour, count(*) AS n,
   0 AS total, 0 AS total_sq
 FROM decisions
 WHERE bucket = ANY(%(buckets)s::int[]) AND shop_id = %(shop_id)s AND id >= %(since_id)s AND id < %(until_id)s
   AND at >= %(since)s AND at < %(until)s
+GROUP BY 1, 2;
+
+-- name: carts_now_by_hour
+-- Carts that are open or abandoned now, by the hour in which they began. Total: what lies in abandoned ones.
+-- in:    :buckets int[], :shop_id bigint, :bin interval, :since timestamptz, :until timestamptz
+-- out:   label (state:currency), hour, n, total, total_sq      0..n rows
+-- locks: none      index: carts_created
+-- scope: fanout (sums of a shop are taken over all its buckets)
+SELECT state || ':' || coalesce(currency, '') AS label,
+  date_bin(%(bin)s::interval, created_at, '2000-01-01T00:00:00Z') AS hour, count(*) AS n,
+  coalesce(sum(total_cents) FILTER (WHERE state = 'abandoned'), 0)::bigint AS total, 0 AS total_sq
+FROM carts
+WHERE bucket = ANY(%(buckets)s::int[]) AND shop_id = %(shop_id)s
+  AND created_at >= %(since)s AND created_at < %(until)s AND state IN ('open', 'abandoned') AND stage <> 'browse'
+GROUP BY 1, 2;
+
+-- name: runs_by_hour
+-- How far the runs came that began in an hour (by the cart's abandonment): each counts once in each number.
+-- in:    :buckets int[], :shop_id bigint, :bin interval, :since_id uuid, :until_id uuid
+-- out:   label (flow:mark), hour, n, total, total_sq      0..n rows
+-- locks: none      index: enrolments_pkey (id range), sends_cart, send_events_send
+-- scope: fanout (sums of a shop are taken over all its buckets)
+SELECT r.flow_id || ':' || m.mark AS label, r.hour, count(*) AS n, 0 AS total, 0 AS total_sq
+FROM (
+  SELECT n.flow_id, date_bin(%(bin)s::interval, n.abandoned_at, '2000-01-01T00:00:00Z') AS hour, n.arm = 'holdout' AS held_out,
+    coalesce(bool_or(e.kind = 'handed_over'), false) AS sent,
+    coalesce(bool_or(e.kind IN ('clicked', 'restored')), false) AS clicked
+  FROM enrolments n
+  LEFT JOIN sends s ON s.bucket = n.bucket AND s.cart_id = n.cart_id AND s.enrolment_id = n.id AND s.id >= %(since_id)s
+  LEFT JOIN send_events e ON e.bucket = s.bucket AND e.send_id = s.id AND e.id >= %(since_id)s
+    AND e.kind IN ('handed_over', 'clicked', 'restored')
+  WHERE n.bucket = ANY(%(buckets)s::int[]) AND n.shop_id = %(shop_id)s AND n.id >= %(since_id)s AND n.id < %(until_id)s
+  GROUP BY n.bucket, n.id, n.flow_id, n.abandoned_at, n.arm
+) r
+CROSS JOIN LATERAL (
+  VALUES ('entered', true), ('held_out', r.held_out), ('sent', r.sent), ('clicked', r.clicked)) AS m (mark, is_so)
+WHERE m.is_so
+GROUP BY 1, 2;
+
+-- name: runs_ordered_by_hour
+-- Runs that a rule gives an order to, by the hour in which they began, which their id carries.
+-- in:    :buckets int[], :shop_id bigint, :bin interval, :since_id uuid, :until_id uuid, :rule text
+-- out:   label (flow), hour, n, total, total_sq      0..n rows
+-- locks: none      index: attributions_run (id range)
+-- scope: fanout (sums of a shop are taken over all its buckets)
+SELECT a.flow_id::text AS label, date_bin(%(bin)s::interval,
+    to_timestamp(('x' || substr(replace(a.enrolment_id::text, '-', ''), 1, 12))::bit(48)::bigint / 1000.0),
+    '2000-01-01T00:00:00Z') AS hour,
+  count(DISTINCT a.enrolment_id) AS n, 0 AS total, 0 AS total_sq
+FROM attributions a
+WHERE a.bucket = ANY(%(buckets)s::int[]) AND a.shop_id = %(shop_id)s AND a.rule = %(rule)s AND a.send_id IS NOT NULL
+  AND a.enrolment_id >= %(since_id)s AND a.enrolment_id < %(until_id)s
+GROUP BY 1, 2;
+
+-- name: sends_became_by_hour
+-- What became of the messages that a provider took in an hour (the first time); each counts once in each number.
+-- in:    :buckets int[], :shop_id bigint, :bin interval, :since timestamptz, :until timestamptz, :since_id uuid, :until_id uuid
+-- out:   label (kind), hour, n, total, total_sq      0..n rows
+-- locks: none      index: send_events_pkey, send_events_send
+-- scope: fanout (sums of a shop are taken over all its buckets)
+SELECT m.mark AS label, h.hour, count(*) AS n, 0 AS total, 0 AS total_sq
+FROM (
+  SELECT v.bucket, v.send_id, date_bin(%(bin)s::interval, min(v.at), '2000-01-01T00:00:00Z') AS hour
+  FROM send_events v
+  WHERE v.bucket = ANY(%(buckets)s::int[]) AND v.shop_id = %(shop_id)s AND v.id >= %(since_id)s AND v.id < %(until_id)s
+    AND v.at >= %(since)s AND v.at < %(until)s AND v.kind = 'handed_over'
+    AND NOT EXISTS (
+      SELECT 1 FROM send_events b
+      WHERE b.bucket = v.bucket AND b.send_id = v.send_id AND b.kind = 'handed_over' AND b.at < %(since)s)
+  GROUP BY 1, 2
+) h
+CROSS JOIN LATERAL (
+  SELECT 'sent' AS mark
+  UNION
+  SELECT CASE WHEN e.kind = 'restored' THEN 'clicked' ELSE e.kind END
+  FROM send_events e
+  WHERE e.bucket = h.bucket AND e.send_id = h.send_id
+    AND e.kind IN ('clicked', 'restored', 'bounced', 'failed', 'unsubscribed')
+) m
+GROUP BY 1, 2;
+
+-- name: carts_refused_by_hour
+-- Why carts entered no flow. Not: how a cart ended, nor visits that no flow is there for.
+-- in:    :buckets int[], :shop_id bigint, :bin interval, :since timestamptz, :until timestamptz, :since_id uuid, :until_id uuid
+-- out:   label (reason), hour, n, total, total_sq      0..n rows
+-- locks: none      index: decisions_pkey, pruned to the days asked for
+-- scope: fanout (sums of a shop are taken over all its buckets)
+SELECT reason AS label, date_bin(%(bin)s::interval, at, '2000-01-01T00:00:00Z') AS hour, count(*) AS n, 0 AS total, 0 AS total_sq
+FROM decisions
+WHERE bucket = ANY(%(buckets)s::int[]) AND shop_id = %(shop_id)s AND id >= %(since_id)s AND id < %(until_id)s
+  AND at >= %(since)s AND at < %(until)s AND question = 'abandon' AND outcome = 'deny'
+  AND reason NOT IN ('LOST', 'CART_EMPTY', 'CART_CLOSED', 'MOVED_TO_CART', 'STILL_ACTIVE')
+  AND NOT (reason = 'NO_FLOW' AND evidence ->> 'stage' = 'browse')
+GROUP BY 1, 2;
+
+-- name: sends_skipped_by_hour
+-- Why planned messages did not go out.
+-- in:    :buckets int[], :shop_id bigint, :bin interval, :since timestamptz, :until timestamptz, :since_id uuid, :until_id uuid
+-- out:   label (reason), hour, n, total, total_sq      0..n rows
+-- locks: none      index: send_events_pkey, pruned to the days asked for
+-- scope: fanout (sums of a shop are taken over all its buckets)
+SELECT coalesce(reason, '') AS label, date_bin(%(bin)s::interval, at, '2000-01-01T00:00:00Z') AS hour, count(*) AS n,
+  0 AS total, 0 AS total_sq
+FROM send_events
+WHERE bucket = ANY(%(buckets)s::int[]) AND shop_id = %(shop_id)s AND id >= %(since_id)s AND id < %(until_id)s
+  AND at >= %(since)s AND at < %(until)s AND kind = 'skipped'
 GROUP BY 1, 2;
 
 -- name: put_rollups

@@ -54,6 +54,13 @@ SET lease_until = NULL, due_at = %(due_at)s, last_ok_at = coalesce(%(last_ok_at)
   last_error = %(error)s
 WHERE name = %(name)s;
 
+-- name: last_ok_at
+-- When did a job end well the last time?
+-- in:    :name text
+-- out:   last_ok_at      0..1 rows
+-- locks: none      index: jobs_pkey
+SELECT last_ok_at FROM jobs WHERE name = %(name)s;
+
 -- name: next_job_at
 -- When is one of these jobs due next?
 -- in:    :names text[]

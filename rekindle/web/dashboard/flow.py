@@ -9,6 +9,7 @@ import msgspec
 from django.http import Http404, HttpResponse
 
 from rekindle.engine.preview import preview_email
+from rekindle.store.buckets import base_bucket
 from rekindle.store.dashboard.flows import (
     FlowLine,
     TemplateLine,
@@ -68,7 +69,7 @@ def definition_of(line: FlowLine) -> Flow | None:
 def _content(visit: Visit, lines: Sequence[FlowLine], line: FlowLine) -> dict[str, object]:
     connection, shop = visit.connection, visit.shop
     period = read_period(visit.request.GET.get("period"), timezone=shop.timezone, now=visit.now)
-    scope = Scope(shop_id=shop.id, buckets=visit.buckets, since=period.since)
+    scope = Scope(shop_id=shop.id, bucket=base_bucket(shop), buckets=visit.buckets, since=period.since)
     flow = definition_of(line)
     numbers = StepNumbers(
         sends=sends_by_step(connection, scope, line.id),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.http import HttpResponse
 
 from rekindle.lib.addresses import masked
+from rekindle.store.buckets import base_bucket
 from rekindle.store.dashboard.carts import shoppers_by_id
 from rekindle.store.dashboard.flows import flows_of_shop
 from rekindle.store.dashboard.overview import (
@@ -18,14 +19,9 @@ from rekindle.store.dashboard.overview import (
     ReasonCount,
     RecoveredOrder,
     Scope,
-    count_cart_refusals,
-    count_carts,
-    count_funnel,
-    count_ordered_carts,
-    count_send_refusals,
-    count_sends,
     count_waiting_sends,
     latest_recovered,
+    load_sums,
     revenue_by_day,
 )
 from rekindle.terms.attribution import LAST_CLICK
@@ -78,15 +74,13 @@ def overview(visit: Visit) -> HttpResponse:
     connection, shop = visit.connection, visit.shop
     flows = flows_of_shop(connection, shop.id)
     following = [flow.id for flow in flows if set(flow.definition["trigger"]["kinds"]) != {Stage.BROWSE.value}]
-    scope = Scope(shop_id=shop.id, buckets=visit.buckets, since=period.since, flow_ids=following)
+    where = Scope(shop_id=shop.id, bucket=base_bucket(shop), buckets=visit.buckets, since=period.since)
+    scope = replace(where, flow_ids=following)
     zone_key = zone(shop.timezone).key
     days = revenue_by_day(connection, scope, rule=LAST_CLICK, until=period.until, timezone=zone_key)
-    before = Scope(shop_id=shop.id, buckets=visit.buckets, since=period.before)
+    before = replace(where, since=period.before)
     days_before = revenue_by_day(connection, before, rule=LAST_CLICK, until=period.since, timezone=zone_key)
-    carts = count_carts(connection, scope, currency=shop.currency)
-    funnel = count_funnel(connection, scope)
-    ordered = count_ordered_carts(connection, scope, rule=LAST_CLICK)
-    sends = count_sends(connection, scope)
+    carts, funnel, sends, cart_refusals, send_refusals = load_sums(connection, scope, currency=shop.currency)
     revenue, revenue_before = _total(days, shop.currency), _total(days_before, shop.currency)
     content = {
         "period": period,
@@ -99,11 +93,11 @@ def overview(visit: Visit) -> HttpResponse:
         "sends": sends,
         "click_rate": sends.clicked / sends.sent if sends.sent else None,
         "waiting_sends": count_waiting_sends(connection, scope),
-        "funnel": _funnel(carts, funnel, ordered),
+        "funnel": _funnel(carts, funnel),
         "held_out": funnel.held_out,
         "holdout_share": funnel.held_out / funnel.entered if funnel.entered else None,
-        "cart_refusals": _refusals(count_cart_refusals(connection, scope)),
-        "send_refusals": _refusals(count_send_refusals(connection, scope)),
+        "cart_refusals": _refusals(cart_refusals),
+        "send_refusals": _refusals(send_refusals),
         "latest": _latest(visit, latest_recovered(connection, scope, rule=LAST_CLICK, limit=_LATEST)),
         "active_flow": any(flow.is_active for flow in flows),
     }
@@ -143,13 +137,13 @@ def _chart(days: Sequence[DayOfRevenue], period: Period, currency: str) -> dict[
     }
 
 
-def _funnel(carts: CartCounts, funnel: FunnelCounts, ordered: int) -> list[Step]:
+def _funnel(carts: CartCounts, funnel: FunnelCounts) -> list[Step]:
     numbers = (
         ("Left behind", "idle for longer than the threshold", carts.detected),
         ("Reachable", "somebody is known for the cart", carts.reachable),
         ("Written to", "at least one message was handed over", funnel.sent),
         ("Clicked", "a link of a message was followed", funnel.clicked),
-        ("Ordered", "an order followed the click", ordered),
+        ("Ordered", "an order followed the click", funnel.ordered),
     )
     first = carts.detected
     steps: list[Step] = []

@@ -16,7 +16,7 @@ DEFAULT: Final = "30"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """``since`` and ``until`` are instants, ``before`` the start of the equally long period before it."""
+    """``since`` and ``until`` are instants, ``before`` the start of an equally long period before, on a full hour."""
 
     key: str
     label: str
@@ -51,7 +51,7 @@ def read_period(key: str | None, *, timezone: str, now: datetime) -> Period:
         timezone=timezone,
         first_day=first,
         last_day=today,
-        before=since - (now - since),
+        before=(since - (now - since)).replace(minute=0, second=0, microsecond=0),
         since=since,
         until=now,
     )
