@@ -14,8 +14,9 @@ import sqlglot
 from sqlglot import exp
 
 SHARDED = frozenset(
-    """attributions carts consents contact_points coupons decisions devices enrolments events exposures orders outbox
-    product_pairs products replies rollups seen_tokens send_events sends shoppers suppressions visitors""".split()
+    """attributions carts changed_hours consents contact_points coupons decisions devices enrolments events exposures
+    orders outbox product_pairs products replies rollups seen_tokens send_events sends shoppers suppressions
+    visitors""".split()
 )
 _UNSTABLE = {
     "now",
