@@ -64,7 +64,7 @@ def people_of(shops: Sequence[tuple[ShopSettings, int]], sends: int) -> list[Per
     return people
 
 
-def build(bench: Bench, name: str, sends: int) -> list[Person]:
+def build(bench: Bench, name: str, sends: int, *, kind: str = "smtp") -> list[Person]:
     """The database every run of the product starts from, made once and copied."""
     with connect(bench.fresh(name)) as link:
         subject, html, text = w3a_letter.ours()
@@ -73,7 +73,7 @@ def build(bench: Bench, name: str, sends: int) -> list[Person]:
         for _ in range(SHOPS):
             shop = make_shop(link, now=SYSTEM_CLOCK.now())
             places.append((shop, publish_template(link, shop, SYSTEM_CLOCK.now(), template)))
-            add_account(link, shop, kind="smtp")
+            add_account(link, shop, kind=kind)
         people = people_of(places, sends)
         seed(link, CONTEXT, people)
         _had_one_today(link, [p for n, p in enumerate(people) if kind_of(n) == "capped"])

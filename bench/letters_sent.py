@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import email
 import email.policy
+import json
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from bench import w3a_letter
 from bench.due_people import kind_of
@@ -43,10 +45,14 @@ def check_rows(link: Connection, people: list[Person]) -> None:
 
 
 def check_letters(
-    taken: Iterable[tuple[str, str, str]], samples: Iterable[tuple[str, bytes]], by_recipient: ByRecipient
+    taken: Iterable[tuple[str, str, str]],
+    samples: Iterable[tuple[str, bytes]],
+    by_recipient: ByRecipient,
+    *,
+    in_json: bool = False,
 ) -> None:
     """Tokens of every letter (recipient, reference of the send, unsubscribe link in <>), the content of the samples
-    (recipient, message) against the reference."""
+    (recipient, message) against the reference. ``in_json``: the messages are requests to SendGrid."""
     for recipient, send_id, unsubscribe in taken:
         person = by_recipient[recipient][1]
         parts = read_token(unsubscribe.removeprefix("<https://rekindle.example/u/").removesuffix(">"))
@@ -57,14 +63,39 @@ def check_letters(
             raise BrokenRunError("product: a letter names another send")
     compared = 0
     for recipient, raw in samples:
-        _compare(raw, *by_recipient[recipient])
+        _compare((_of_json if in_json else _of_mime)(raw), *by_recipient[recipient])
         compared += 1
     if compared == 0:
         raise BrokenRunError("product: no letter was compared")
 
 
-def _compare(raw: bytes, number: int, person: Person) -> None:
+class Read(NamedTuple):
+    """A letter as its reader sees it."""
+
+    subject: str
+    to: str
+    send: str
+    html: str
+    text: str
+
+
+def _of_mime(raw: bytes) -> Read:
     letter = email.message_from_bytes(raw + b"\r\n", policy=email.policy.default)
+    parts = {part.get_content_type(): part.get_content() for part in letter.walk() if not part.is_multipart()}
+    heads = (letter["Subject"], letter["To"], letter["X-Rekindle-Send"])
+    return Read(*map(str, heads), parts["text/html"], parts["text/plain"])
+
+
+def _of_json(raw: bytes) -> Read:
+    request = json.loads(raw)
+    to = request["personalizations"][0]
+    parts = {part["type"]: part["value"] for part in request["content"]}
+    return Read(
+        request["subject"], to["to"][0]["email"], to["custom_args"]["send_id"], parts["text/html"], parts["text/plain"]
+    )
+
+
+def _compare(letter: Read, number: int, person: Person) -> None:
     link = make_token(person.bucket, person.send_id, person.seed, Purpose.LINK)
     rows = [
         {
@@ -87,10 +118,8 @@ def _compare(raw: bytes, number: int, person: Person) -> None:
         "ADDRESS": "Fernweh, Hauptstr. 1, 10115 Berlin",
     }
     subject, html, text = w3a_letter.reference(values, rows)
-    parts = {part.get_content_type(): part.get_content() for part in letter.walk() if not part.is_multipart()}
     names = ("subject", "to", "send", "html", "text")
-    heads = (letter["Subject"], letter["To"], letter["X-Rekindle-Send"])
-    got = (*heads, parts["text/html"].strip().splitlines(), _words(parts["text/plain"]))
+    got = (*letter[:3], letter.html.strip().splitlines(), _words(letter.text))
     send = str(SendReference(person.bucket, person.send_id))
     expected = (subject, person.to, send, html.strip().splitlines(), _words(text))
     if got != expected:

@@ -57,13 +57,13 @@ STAGES = {
     "decide: facts of one send, may_send": ("facts_of", "may_send"),
     "write the letter": ("Composer.compose",),
     "    of it: values a template reads": ("letter_facts", "Links.__init__"),
-    "    of it: subject, text, HTML": ("write_for_mail",),
+    "    of it: subject, text, HTML": ("write_for_mail", "write_bare"),
     "    of it: message": ("Letterhead.message",),
     "store the verdicts": ("Deliverer._store",),
     "first lock, and record what left before": ("HandOver._mark_sending",),
     "second lock, begin": ("HandOver._start",),
-    "    of it: to the connections": ("SmtpProvider.start",),
-    "replies": ("Wire.data_received",),
+    "    of it: to the connections": ("SmtpProvider.start", "HttpProvider.start"),
+    "replies": ("Wire.data_received", "Connection.data_received"),
 }
 
 
@@ -73,17 +73,18 @@ class Plan:
     sink: Path
     folder: Path
     connections: int
+    way: str = "smtp"  #: how the product's workers hand over: smtp, api
 
 
 # --- the sink ---------------------------------------------------------------------------------------------------
 
 
-def compile_sink(folder: Path) -> Path:
-    """The sink as a program. Raises Broken without a C compiler."""
+def compile_sink(folder: Path, source: str = "sink.c") -> Path:
+    """The sink as a program. Raises BrokenRunError without a C compiler."""
     if shutil.which("cc") is None:
-        raise BrokenRunError("bench/sink.c needs a C compiler (cc)")
+        raise BrokenRunError(f"bench/{source} needs a C compiler (cc)")
     target = folder / "sink"
-    subprocess.run(["cc", "-O2", "-o", str(target), str(ROOT / "bench" / "sink.c")], check=True)
+    subprocess.run(["cc", "-O2", "-o", str(target), str(ROOT / "bench" / source)], check=True)
     return target
 
 
@@ -125,7 +126,7 @@ def product(plan: Plan, source: str, people: list[Person], profile: bool = False
     dsn = copy_of(plan.bench, source)
     allowed = {p.to for n, p in enumerate(people) if not kind_of(n)}
     with running_sink(plan) as (port, sink_pid):
-        arguments = [sys.executable, "-m", "bench.w3a_worker", dsn, str(port), str(plan.connections)]
+        arguments = [sys.executable, "-m", "bench.w3a_worker", dsn, plan.way, str(port), str(plan.connections)]
         workers = [
             subprocess.Popen(
                 [*arguments, *([str(plan.folder / f"profile{number}")] if profile else [])],
@@ -156,7 +157,8 @@ def product(plan: Plan, source: str, people: list[Person], profile: bool = False
     with connect(dsn) as link:
         check_rows(link, people)
     lines = [tuple(line.split("\t")) for line in (plan.folder / "log").read_text().splitlines()]
-    check_letters(lines, messages(plan), {p.to: (n, p) for n, p in enumerate(people)})  # type: ignore[arg-type]
+    by_recipient = {p.to: (n, p) for n, p in enumerate(people)}
+    check_letters(lines, messages(plan), by_recipient, in_json=plan.way == "api")  # type: ignore[arg-type]
     return Sample.of(len(allowed), meter, f"database {1 - own / meter.core_s:.0%}")
 
 
