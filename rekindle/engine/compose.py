@@ -165,15 +165,18 @@ class Composer:
 def _quickly(
     compiled: CompiledEmail, facts: Facts, letterhead: Letterhead, headers: MailHeaders, in_parts: bool
 ) -> tuple[bytes, RenderedEmail | None] | None:
-    """The message, and its pieces when they are wanted; None when this letter needs the template engine."""
+    """The message, or where they are wanted its pieces; None when this letter needs the template engine."""
     quick = compiled.quick
-    mail = write_for_mail(quick, facts) if quick else None
-    if quick is None or mail is None:
+    if quick is None:
         return None
-    subject, text, html = mail
-    content = letterhead.message(headers, subject=subject, text=text, html=html)
-    bare = write_bare(quick, facts) if in_parts else None
-    return content, RenderedEmail(subject, bare[2], text) if bare else None
+    written = write_bare(quick, facts) if in_parts else write_for_mail(quick, facts)
+    if written is None:
+        return None
+    subject, text, html = written
+    if in_parts:
+        letterhead.check(headers, subject)
+        return b"", RenderedEmail(subject, html, text)
+    return letterhead.message(headers, subject=subject, text=text, html=html), None
 
 
 def _parts(headers: MailHeaders, email: RenderedEmail) -> LetterParts:

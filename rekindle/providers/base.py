@@ -40,7 +40,8 @@ class Letter:
     it; without it an adapter looks for itself, which costs as much as the rest of the sending.
     ``sender`` and ``recipient`` are bare addresses for the envelope; ``message_id`` is the Message-ID inside the
     content, without angle brackets; ``send_id`` is ours, at most 64 letters, digits, dashes or underscores, and comes
-    back from providers that carry metadata. ``parts`` says the same as the content; adapters that speak JSON need it.
+    back from providers that carry metadata. ``parts`` says the same; adapters that speak JSON need it and nothing else,
+    so the content may be empty beside it.
     """
 
     send_id: str

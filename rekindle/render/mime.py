@@ -118,6 +118,11 @@ class Letterhead:
         self._reply_to = f"Reply-To: {mailbox(reply_to, '', 'Reply-To')}\r\n" if reply_to else ""
         self._list_id = _list_id(list_id)
 
+    def check(self, headers: MailHeaders, subject: str) -> None:
+        """Raises HeaderError for what `message` would refuse: for a letter that leaves in pieces (`piece_headers`)."""
+        address(headers.to_address, "To")
+        text_value(subject, "Subject")
+
     def message(self, headers: MailHeaders, *, subject: str, text: str, html: str) -> bytes:
         """As `build_message`, for HTML that is quoted-printable already (`quoted_printable.fold`): what differs from
         letter to letter is taken from ``headers``."""
