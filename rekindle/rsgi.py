@@ -13,7 +13,7 @@ _django = get_wsgi_application()
 from django.conf import settings  # noqa: E402 - Django must be set up before anything reads its settings
 
 from rekindle.lib.logs import set_up_logs  # noqa: E402
-from rekindle.web.routes import body_limit, handler_for, intake, takes_events  # noqa: E402
+from rekindle.web.routes import awaited, body_limit, handler_for, intake, takes_events  # noqa: E402
 from rekindle.web.under_rsgi import Entrance  # noqa: E402
 
 set_up_logs()
@@ -23,6 +23,7 @@ gc.set_threshold(50_000, 20, 50)
 application = Entrance(
     intake=intake,
     takes_events=takes_events,
+    awaited=awaited,
     handler_for=handler_for,
     body_limit=body_limit,
     rest=_django,

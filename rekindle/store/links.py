@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from rekindle.store.copying import id_array
 from rekindle.store.database import Connection
 from rekindle.store.statements import sql
 
@@ -42,6 +43,18 @@ class CartBehindLink:
     recover_url: str | None
 
 
+class LinkEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One use of a link, to be recorded."""
+
+    id: UUID
+    shop_id: int
+    send_id: UUID
+    shopper_id: UUID
+    kind: str
+    at: datetime
+    detail: dict[str, object]
+
+
 def send_behind_link(connection: Connection, bucket: int, send_id: UUID) -> SendBehindLink | None:
     row = connection.execute(sql("send_behind_link"), {"bucket": bucket, "id": send_id}).fetchone()
     return None if row is None else _send(bucket, send_id, row)
@@ -50,6 +63,24 @@ def send_behind_link(connection: Connection, bucket: int, send_id: UUID) -> Send
 def send_behind_short_link(connection: Connection, bucket: int, link_hash: bytes) -> SendBehindLink | None:
     row = connection.execute(sql("send_behind_short_link"), {"bucket": bucket, "link_hash": link_hash}).fetchone()
     return None if row is None else _send(bucket, row[0], row[1:])
+
+
+def sends_behind_links(connection: Connection, bucket: int, ids: Iterable[UUID]) -> dict[UUID, SendBehindLink]:
+    rows = connection.execute(sql("sends_behind_links"), {"bucket": bucket, "ids": id_array(ids)})
+    return {row[0]: _send(bucket, row[0], row[1:]) for row in rows}
+
+
+def carts_behind_links(connection: Connection, bucket: int, ids: Iterable[UUID]) -> dict[UUID, CartBehindLink]:
+    """Only where they lead back to: without what was in them."""
+    rows = connection.execute(sql("carts_behind_links"), {"bucket": bucket, "ids": id_array(ids)})
+    return {row[0]: CartBehindLink(row[1], row[2], [], None, row[3]) for row in rows}
+
+
+def record_link_events(connection: Connection, bucket: int, rows: Sequence[LinkEvent]) -> None:
+    """A use that is there already counts once."""
+    if rows:
+        values = {"bucket": bucket, "rows": msgspec.json.encode(rows).decode()}
+        connection.execute(sql("record_link_events"), values)
 
 
 def _send(bucket: int, send_id: UUID, row: tuple[Any, ...]) -> SendBehindLink:

@@ -6,7 +6,7 @@ stack would cost ten times the work itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 
 from django.conf import settings
@@ -17,11 +17,13 @@ from rekindle.store.shops import shop_by_write_key
 from rekindle.terms.event import ShopEvent
 from rekindle.terms.shop import ShopSettings
 from rekindle.web import health, hooks, runtime
-from rekindle.web.http import Handler
+from rekindle.web.http import Answer, Handler, Request
 from rekindle.web.ingest.app import Intake
 from rekindle.web.ingest.store import EventStore
 from rekindle.web.ingest.writer import Writer
 from rekindle.web.public import follow, push_key, restore, script, unsubscribe
+from rekindle.web.public.click_desk import ClickDesk
+from rekindle.web.public.door import is_braked
 from rekindle.web.rate import RateLimit
 from rekindle.web.remember import Remembered
 
@@ -62,6 +64,20 @@ def handler_for(path: str) -> Handler | None:
 def takes_events(path: str) -> bool:
     """Is this one of the ingest endpoints, or an address beside them?"""
     return path.startswith("/v1/") and not path.startswith("/v1/carts/")
+
+
+@cache
+def click_desk() -> ClickDesk:
+    """Where links wait for each other under the event loop."""
+    return ClickDesk(lambda: runtime.database().control(), runtime.context().clock)
+
+
+def awaited(request: Request) -> Callable[[Request], Awaitable[Answer]] | None:
+    """What answers a request on the event loop itself; None for everything that takes a thread."""
+    if not request.path.startswith(("/r/", "/c/")):
+        return None
+    link = "recover" if request.path.startswith("/r/") else "product"
+    return click_desk().follow if not is_braked(link, request) and click_desk().takes(request) else None
 
 
 @cache

@@ -11,7 +11,7 @@ import asyncio
 import io
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Protocol
@@ -63,6 +63,7 @@ class Entrance:
         *,
         intake: Callable[[], Intake],
         takes_events: Callable[[str], bool],
+        awaited: Callable[[Request], Callable[[Request], Awaitable[Answer]] | None],
         handler_for: Callable[[str], Handler | None],
         body_limit: Callable[[str], int],
         rest: WSGIApplication,
@@ -70,6 +71,7 @@ class Entrance:
     ) -> None:
         self._intake = intake
         self._takes_events = takes_events
+        self._awaited = awaited
         self._handler_for = handler_for
         self._body_limit = body_limit
         self._rest = rest
@@ -90,6 +92,11 @@ class Entrance:
         handler = self._handler_for(path)
         if handler is None:
             await self._call_wsgi(scope, protocol)
+            return
+        bodiless = _request(scope)
+        answering = self._awaited(bodiless)
+        if answering is not None:
+            _send(scope, protocol, await answering(bodiless))
             return
         body = await _read(scope, protocol, self._body_limit(path))
         request = _request(scope, read=lambda limit: body if body is None or len(body) <= limit else None)

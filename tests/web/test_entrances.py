@@ -82,6 +82,9 @@ class Headers:
     def get(self, name: str) -> str | None:
         return next((value for key, value in self.pairs if key == name), None)
 
+    def get_all(self, name: str) -> list[str]:
+        return [value for key, value in self.pairs if key == name]
+
     def items(self) -> list[tuple[str, str]]:
         return self.pairs
 
@@ -133,6 +136,7 @@ def through_loop(django: Django, method: str, path: str, chunks: Iterable[bytes]
     entrance = Entrance(
         intake=lambda: pytest.fail("no events here"),
         takes_events=lambda path: path.startswith("/v1/"),
+        awaited=lambda request: None,
         handler_for=HANDLERS.get,
         body_limit=lambda path: 65_536,
         rest=django,

@@ -38,3 +38,33 @@ VALUES (%(bucket)s, %(id)s::uuid, %(shop_id)s, %(send_id)s::uuid, %(shopper_id)s
   %(detail)s::jsonb)
 ON CONFLICT (bucket, id) DO NOTHING
 RETURNING id;
+
+-- name: sends_behind_links
+-- The sends that many links' tokens name; the caller compares the hashes.
+-- in:    :bucket int, :ids uuid[]
+-- out:   id and the columns of send_behind_link      0..n rows
+-- locks: none      index: sends_pkey
+SELECT id, shop_id, shopper_id, channel, cart_bucket, cart_id, created_at, link_hash, optout_hash, context
+FROM sends
+WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
+
+-- name: carts_behind_links
+-- Where many links lead back to: what was in the carts is not asked for.
+-- in:    :bucket int, :ids uuid[]
+-- out:   id, cart_key, state, recover_url      0..n rows
+-- locks: none      index: carts_pkey
+SELECT id, cart_key, state, recover_url
+FROM carts
+WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
+
+-- name: record_link_events
+-- Note that links of many sends were followed: :rows is [{"id", "shop_id", "send_id", "shopper_id", "kind", "at", "detail"}].
+-- in:    :bucket int, :rows jsonb
+-- out:   nothing
+-- locks: the new rows      index: send_events_pkey
+INSERT INTO send_events (bucket, id, shop_id, send_id, shopper_id, kind, at, detail)
+SELECT %(bucket)s, r.id, r.shop_id, r.send_id, r.shopper_id, r.kind, r.at, r.detail
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (
+  id uuid, shop_id bigint, send_id uuid, shopper_id uuid, kind text, at timestamptz, detail jsonb)
+ORDER BY r.id
+ON CONFLICT (bucket, id) DO NOTHING;

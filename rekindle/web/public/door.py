@@ -71,6 +71,19 @@ def guarded(link: str, request: Request, answer: Callable[[], Answer | None], no
     return found
 
 
+def is_braked(link: str, request: Request) -> bool:
+    """Has this address shown too many wrong tokens just now?"""
+    return _wrong().is_empty(link, request.remote)
+
+
+def counted(link: str, outcome: str, answer: Answer, *, guessed_by: str = "") -> Answer:
+    """The answer, counted; ``guessed_by``: whose brake a wrong token takes from."""
+    if guessed_by:
+        _wrong().wait_s(link, guessed_by)
+    metrics.LINKS.labels(link, outcome).inc()
+    return answer
+
+
 def is_person(request: Request) -> bool:
     """Did somebody follow the link, as far as it can be told? Not a HEAD, not a prefetch, not a known machine."""
     if request.method != "GET":

@@ -6,6 +6,7 @@ A shop is its address and its cart page: their host names and what lies below th
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from rekindle.terms.shop import ShopSettings
@@ -14,6 +15,7 @@ RESTORE_PARAMETER = "rekindle_cart"
 _MAX_TARGET = 4_000
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 _PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>\\^`{|}')
+_UNFIT = re.compile(r"[\x00-\x1f\\]")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -25,14 +27,18 @@ def safe_target(url: str | None, shop: ShopSettings) -> str | None:
     >>> safe_target("https://www.shop.example/a b", shop), safe_target("https://shop.example@evil.example/", shop)
     ('https://www.shop.example/a%20b', None)
     """
-    if not url or len(url) > _MAX_TARGET or any(ord(char) < 0x20 or char == "\\" for char in url):
-        return None
-    place = _place_of(url)
+    return _safe(url, shop.url, shop.restore_url) if url and len(url) <= _MAX_TARGET else None
+
+
+@lru_cache(maxsize=4_096)
+def _safe(url: str, *own: str) -> str | None:
+    """Remembered: the cart pages and products of a shop come again and again."""
+    place = _place_of(url) if not _UNFIT.search(url) else None
     if place is None:
         return None
     scheme, host, port = place
-    for own in (shop.url, shop.restore_url):
-        home = _place_of(own)
+    for one in own:
+        home = _place_of(one)
         if home is None or (scheme, port) != (home[0], home[2]):
             continue
         base = home[1].removeprefix("www.")
