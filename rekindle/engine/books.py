@@ -101,6 +101,10 @@ class Books:
         """The shop's flows that are switched on, most important first."""
         return self.flows.get(shop_id, ())
 
+    def priority_of(self, shop_id: int, flow_id: int) -> int | None:
+        """The priority of a flow that is switched on; None for others, whose runs may still go on."""
+        return next((flow.priority for flow in self.flows_of(shop_id) if flow.id == flow_id), None)
+
     def idle_rules(self, shop: ShopSettings, stage: Stage) -> IdleRules:
         """The silences that matter for a cart of this stage in this shop."""
         rules = self._rules.get((shop.id, stage))

@@ -22,6 +22,7 @@ from rekindle.engine.make_provider import MakeProvider
 from rekindle.engine.opt_out import opt_out_address
 from rekindle.engine.outcome import decision, event
 from rekindle.engine.route import Routes, Way
+from rekindle.policy.arbiter import Bid, arbitrate
 from rekindle.policy.may_send import may_send
 from rekindle.policy.route_choice import in_turn
 from rekindle.store import outbox
@@ -141,20 +142,23 @@ class Deliverer:
         shops = {row.shop_id for row in claimed}
         self._after[bucket] = max(shops) if len(claimed) >= self.pace.limit and len(shops) == len(claimed) else 0
 
-    async def _one_each(self, link: AsyncConnection, batch: Batch, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """The first send of each shopper, by the times of the flows; the others go back and are decided after it."""
-        first: dict[UUID, Candidate] = {}
-        others: list[Candidate] = []
-        for one in sorted(candidates, key=_planned):
-            if one.held.shopper_id in first:
-                others.append(one)
-            else:
-                first[one.held.shopper_id] = one
-        if others:
-            at = batch.facts_at + NEXT_OF_SHOPPER
-            rows = [Later.of(one.held, at) for one in others]
-            batch.tally.again += len(await outbox.hand_back(link, batch.bucket, rows, batch.claimed_until))
-        return list(first.values())
+    def _arbitrate(self, judged: Sequence[_Judged], at: datetime) -> None:
+        """One message at a time to each shopper: of several that may go now, the others lose and are asked again."""
+        by_shopper: dict[UUID, list[_Judged]] = {}
+        for one in judged:
+            if one.verdict.allowed:
+                by_shopper.setdefault(one.candidate.held.shopper_id, []).append(one)
+        for rivals in by_shopper.values():
+            if len(rivals) > 1:
+                lost = arbitrate([self._bid(one.candidate) for one in rivals], at + NEXT_OF_SHOPPER)
+                for one in rivals:
+                    if one.candidate.held.id in lost:
+                        one.verdict, one.account_id = lost[one.candidate.held.id], None
+
+    def _bid(self, candidate: Candidate) -> Bid:
+        held, row = candidate.held, candidate.row
+        assert row is not None, "only a send with facts is allowed"
+        return Bid(held.id, row.flow_id, self.books.priority_of(held.shop_id, row.flow_id) or 0, row.planned_at)
 
     async def _decide(self, link: AsyncConnection, batch: Batch, claimed: Sequence[Claimed]) -> list[Going]:
         """Ask ``may_send`` for each, compose what may go, and store every verdict with what follows from it."""
@@ -162,11 +166,11 @@ class Deliverer:
         if any(row.shop_id not in self.books.shops for row in claimed):
             self.books.refresh(self.control)  # a shop made seconds ago
         batch.facts_at = self.context.clock.now()
-        found = await read_candidates(link, batch.bucket, claimed, self.books.shops, batch.facts_at)
-        candidates = await self._one_each(link, batch, found)
+        candidates = await read_candidates(link, batch.bucket, claimed, self.books.shops, batch.facts_at)
         self.composers.learn(self.control, self.books, candidates)
         common = _Common(self.routes, self.composers, batch)
         judged = [self._judge(candidate, common) for candidate in candidates]
+        self._arbitrate(judged, batch.facts_at)
         await self._assign(link, batch, judged)
         for one in judged:
             if one.account_id is not None:
@@ -231,11 +235,6 @@ class Deliverer:
                 batch.tally.skipped += len(skipped)
             if later:
                 batch.tally.again += len(await outbox.hand_back(link, bucket, later, batch.claimed_until))
-
-
-def _planned(one: Candidate) -> tuple[datetime, datetime, UUID]:
-    held = one.held
-    return (one.row.planned_at if one.row else held.send_at), held.send_at, held.id
 
 
 def _in_turn(one: _Judged, retry_at: datetime) -> datetime:

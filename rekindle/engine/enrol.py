@@ -71,24 +71,26 @@ class _Case(NamedTuple):
 
 
 class _Outcome(NamedTuple):
-    """What was decided about a case; ``run`` when it enters a flow."""
+    """What was decided about a case; ``run`` when it enters a flow, ``outranked`` what ends for it."""
 
     case: _Case
     verdict: Verdict
     run: NewEnrolment | None
+    outranked: Sequence[Entry] = ()
 
 
 def enrol(batch: Batch, looks: Sequence[Found]) -> tuple[list[DecisionRow], int]:
     """Decide about abandoned carts and add the runs; returns the decisions and the number of runs."""
     cases = _cases(batch.books, looks)
-    people = _People(batch.connection, cases)
+    people = _People(batch.connection, batch.books, cases)
     facts = _entry_facts(batch, cases, people)
     outcomes = [_outcome(batch, case, people, facts.get(case.look.cart.id, {})) for case in cases]
     outcomes = _without_repeats(batch.connection, outcomes)
+    ended = _end_outranked(batch, outcomes)
     runs = [outcome.run for outcome in outcomes if outcome.run is not None]
     store.add_enrolments(batch.connection, runs, batch.now)
     _note_hours(batch, runs)
-    decisions = [row for outcome in outcomes for row in _decided(batch, outcome)]
+    decisions = [row for outcome in outcomes for row in _decided(batch, outcome)] + ended
     return decisions, sum(1 for outcome in outcomes if outcome.run is not None)
 
 
@@ -122,19 +124,25 @@ def _cases(books: Books, looks: Sequence[Found]) -> list[_Case]:
 class _People:
     """The shoppers of a batch: locked, with their earlier runs and the one that this batch may have added."""
 
-    def __init__(self, connection: Connection, cases: Sequence[_Case]) -> None:
+    def __init__(self, connection: Connection, books: Books, cases: Sequence[_Case]) -> None:
         self.shoppers: dict[str, LockedShopper] = {}
         self.history: dict[str, list[Entry]] = {}
         self.added: dict[str, NewEnrolment] = {}
         by_bucket: dict[int, set[str]] = defaultdict(set)
+        shops: dict[str, int] = {}
         for case in cases:
             cart = case.look.cart
             if case.flows and cart.shopper_id is not None and cart.shopper_bucket is not None:
                 by_bucket[cart.shopper_bucket].add(cart.shopper_id)
+                shops[cart.shopper_id] = case.shop.id
         for bucket in sorted(by_bucket):
             self.shoppers |= store.lock_shoppers(connection, bucket, by_bucket[bucket])
             for shopper_id, runs in store.enrolments_of_shoppers(connection, bucket, by_bucket[bucket]).items():
-                self.history[shopper_id] = [Entry(*run[1:]) for run in runs]
+                shop_id = shops[shopper_id]
+                self.history[shopper_id] = [
+                    Entry(*run[1:], priority=books.priority_of(shop_id, run.flow_id) if run.is_running else None)
+                    for run in runs
+                ]
 
     def runs_of(self, shopper_id: str, now: datetime) -> Sequence[Entry]:
         earlier, added = self.history.get(shopper_id, ()), self.added.get(shopper_id)
@@ -183,7 +191,7 @@ def _outcome(batch: Batch, case: _Case, people: _People, facts: Facts) -> _Outco
         return _Outcome(case, answer.verdict, None)
     run = _run(batch, case, answer.flow, answer.abandoned_at)
     people.added[run.shopper_id] = run
-    return _Outcome(case, answer.verdict, run)
+    return _Outcome(case, answer.verdict, run, answer.outranked)
 
 
 def _run(batch: Batch, case: _Case, flow: ActiveFlow, abandoned_at: datetime) -> NewEnrolment:
@@ -221,16 +229,43 @@ def _without_repeats(connection: Connection, outcomes: list[_Outcome]) -> list[_
     if not known:
         return outcomes
     return [
-        outcome._replace(verdict=deny(Reason.ALREADY_ENROLLED), run=None)
+        outcome._replace(verdict=deny(Reason.ALREADY_ENROLLED), run=None, outranked=())
         if outcome.run is not None and outcome.run.id in known
         else outcome
         for outcome in outcomes
     ]
 
 
+def _end_outranked(batch: Batch, outcomes: Sequence[_Outcome]) -> list[DecisionRow]:
+    """End the runs that give way to more important ones; what was decided about them."""
+    flows: dict[tuple[int, str], str] = {}
+    for outcome in outcomes:
+        for entry in outcome.outranked:
+            assert outcome.run is not None
+            flows[outcome.run.bucket, entry.id] = str(outcome.verdict.evidence["flow"])
+    decisions = []
+    for bucket in sorted({bucket for bucket, _ in flows}):
+        ids = sorted(run_id for home, run_id in flows if home == bucket)
+        for ended in store.end_enrolments(batch.connection, bucket, ids, Reason.OUTRANKED.value, batch.now):
+            decisions.append(
+                DecisionRow(
+                    bucket=bucket,
+                    shop_id=ended.shop_id,
+                    at=batch.now,
+                    question=Question.EXIT,
+                    verdict=deny(Reason.OUTRANKED, by=flows[bucket, str(ended.id)]),
+                    cart_id=ended.cart_id,
+                    shopper_id=ended.shopper_id,
+                    enrolment_id=ended.id,
+                    step=ended.step,
+                )
+            )
+    return decisions
+
+
 def _decided(batch: Batch, outcome: _Outcome) -> list[DecisionRow]:
     """The decision about the cart; for the held out also the draw, which is why they will get nothing."""
-    case, verdict, run = outcome
+    case, verdict, run, _ = outcome
     cart = case.look.cart
     evidence = {**case.look.evidence(), **verdict.evidence}
     if run is not None:

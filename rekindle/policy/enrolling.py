@@ -1,7 +1,8 @@
 """Which flow takes this abandoned cart, if any?
 
 Flows are asked in order of priority; the first one that does not refuse takes the cart. A refusal is stored with the
-reason of the flow that stood first; the evidence names what each of the others said.
+reason of the flow that stood first; the evidence names what each of the others said. A shopper is in one flow at a
+time: a running one gives way to a more important one, and to no other.
 """
 
 from __future__ import annotations
@@ -43,13 +44,18 @@ class ActiveFlow:
 
 
 class Entry(NamedTuple):
-    """One earlier run of the shopper through a flow. Ids are text, compared only with each other."""
+    """One earlier run of the shopper through a flow. Ids are text, compared only with each other.
+
+    ``priority``: of its flow; None when that is not known, and then nothing comes before it.
+    """
 
     flow_id: int
     cart_id: str
     abandoned_at: datetime
     entered_at: datetime
     is_running: bool
+    id: str = ""
+    priority: int | None = None
 
 
 class Candidate(NamedTuple):
@@ -67,11 +73,15 @@ class Candidate(NamedTuple):
 
 
 class Enrolling(NamedTuple):
-    """The answer: a verdict, and when it is allowed the flow with the instant from which its waits count."""
+    """The answer: a verdict, and when it is allowed the flow with the instant from which its waits count.
+
+    ``outranked``: the shopper's runs through less important flows, which end when this one begins.
+    """
 
     verdict: Verdict
     flow: ActiveFlow | None = None
     abandoned_at: datetime | None = None
+    outranked: tuple[Entry, ...] = ()
 
 
 def flows_between(
@@ -113,7 +123,11 @@ def enrolling(
         if refusal is None and history:
             refusal = _reentry(cart, flow, abandoned_at, history, now)
         if refusal is None:
-            return Enrolling(_enrolled(flow.key), flow, abandoned_at)
+            outranked = tuple(e for e in history if e.is_running)
+            verdict = _enrolled(flow.key)
+            if outranked:
+                verdict = allow(Reason.ENROLLED, flow=flow.key, outranked=[e.flow_id for e in outranked])
+            return Enrolling(verdict, flow, abandoned_at, outranked)
         refusals.append((flow, refusal))
     return Enrolling(_joined(refusals))
 
@@ -141,7 +155,7 @@ def _reentry(
         return deny(Reason.ALREADY_ENROLLED, again_after_return=False)
     if any(e.abandoned_at == abandoned_at for e in of_cart):
         return deny(Reason.ALREADY_ENROLLED, abandoned_at=abandoned_at.isoformat())
-    if any(e.is_running for e in history):
+    if any(e.is_running and (e.priority is None or e.priority >= flow.priority) for e in history):
         return deny(Reason.OTHER_FLOW_RUNNING)
     entered_at = max((e.entered_at for e in history if e.flow_id == flow.id), default=None)
     if entered_at is not None and now - entered_at < timedelta(seconds=rules.shopper_gap_s):

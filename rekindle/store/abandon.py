@@ -52,6 +52,7 @@ class PastEnrolment(NamedTuple):
     abandoned_at: datetime
     entered_at: datetime
     is_running: bool
+    id: str
 
 
 class CartChange(NamedTuple):
@@ -167,6 +168,14 @@ def end_enrolments_of_carts(
     parameters = {"bucket": bucket, "ids": array_literal(ids), "reason": reason, "now": now}
     rows = connection.execute(sql("end_enrolments_of_carts"), parameters).fetchall()
     return [EndedEnrolment(*row) for row in rows]
+
+
+def end_enrolments(
+    connection: Connection, bucket: int, ids: Sequence[str], reason: str, now: datetime
+) -> list[EndedEnrolment]:
+    """End these runs where they still wait; the caller holds their shoppers."""
+    parameters = {"bucket": bucket, "ids": array_literal(ids), "reason": reason, "now": now}
+    return [EndedEnrolment(*row) for row in connection.execute(sql("end_enrolments"), parameters).fetchall()]
 
 
 def add_enrolments(connection: Connection, rows: Sequence[NewEnrolment], entered_at: datetime) -> None:

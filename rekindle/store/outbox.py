@@ -46,6 +46,7 @@ class SendRow(NamedTuple):
     cart_bucket: int
     cart_id: UUID
     template_version_id: int
+    flow_id: int
     context: dict[str, Any]
     planned_at: datetime
     enrolment_state: str | None

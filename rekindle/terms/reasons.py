@@ -64,6 +64,7 @@ class Reason(StrEnum):
     CART_CAP = "CART_CAP", "This cart has had its number of messages on this channel."
     CAP_24H = "CAP_24H", "The shopper has had the most messages allowed within 24 hours."
     CAP_7D = "CAP_7D", "The shopper has had the most messages allowed within 7 days."
+    OUTRANKED = "OUTRANKED", "A more important message or flow for the same shopper goes first."
     CHANNEL_GAP = "CHANNEL_GAP", "Another message went out too short a time ago."
     PURCHASE_COOL_OFF = "PURCHASE_COOL_OFF", "The shopper bought something only days ago."
     CLOCK_BACKWARDS = "CLOCK_BACKWARDS", "The cart was left in the future; a clock is wrong."

@@ -170,7 +170,7 @@ def test_two_sends_to_one_shopper_are_decided_one_after_the_other(world: World) 
     went_at = world.clock.now()
     world.clock.advance(MINUTE)
     world.deliver(late)
-    assert world.decisions(late) == [("defer", "CAP_24H")]
+    assert world.decisions(late) == [("defer", "OUTRANKED"), ("defer", "CAP_24H")]
     assert world.outbox(late, "send_at") == (went_at + DAY,)
 
 

@@ -55,9 +55,9 @@ FOR UPDATE OF s;
 -- name: enrolments_of_shoppers
 -- All runs of some shoppers, for the rules of re-entry; read after their locks were taken.
 -- in:    :bucket int, :ids uuid[]
--- out:   shopper_id, flow_id, cart_id, abandoned_at, entered_at, is_running bool      0..n rows
+-- out:   shopper_id, flow_id, cart_id, abandoned_at, entered_at, is_running bool, id      0..n rows
 -- locks: none (the caller holds the shoppers)      index: enrolments_shopper
-SELECT e.shopper_id::text, e.flow_id, e.cart_id::text, e.abandoned_at, e.entered_at, e.state = 'waiting'
+SELECT e.shopper_id::text, e.flow_id, e.cart_id::text, e.abandoned_at, e.entered_at, e.state = 'waiting', e.id::text
 FROM enrolments e
 WHERE e.bucket = %(bucket)s AND e.shopper_id = ANY(%(ids)s::uuid[]);
 
@@ -83,6 +83,22 @@ WHERE c.bucket = %(bucket)s AND c.id = ANY(%(ids)s::uuid[]);
 WITH held AS MATERIALIZED (
   SELECT id FROM enrolments
   WHERE bucket = %(bucket)s AND cart_id = ANY(%(ids)s::uuid[]) AND state = 'waiting'
+  ORDER BY id FOR UPDATE
+)
+UPDATE enrolments e
+SET state = 'exited', exit_reason = %(reason)s, due_at = NULL, ended_at = %(now)s
+FROM held h
+WHERE e.bucket = %(bucket)s AND e.id = h.id
+RETURNING e.id, e.shop_id, e.cart_id, e.shopper_id, e.step;
+
+-- name: end_enrolments
+-- End these runs, where they still wait.
+-- in:    :bucket int, :ids uuid[], :reason text, :now timestamptz
+-- out:   id, shop_id, cart_id, shopper_id, step      0..n rows
+-- locks: enrolments rows in id order (the caller holds the shoppers)      index: enrolments_pkey
+WITH held AS MATERIALIZED (
+  SELECT id FROM enrolments
+  WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]) AND state = 'waiting'
   ORDER BY id FOR UPDATE
 )
 UPDATE enrolments e

@@ -63,7 +63,8 @@ RETURNING m.id, m.shop_id, m.shopper_id, m.enrolment_id, m.channel, m.attempts, 
 -- in:    :bucket int, :ids uuid[]
 -- out:   id and the columns below             0..n rows
 -- locks: none      index: primary keys
-SELECT o.id, s.step, s.contact_point_id, s.cart_bucket, s.cart_id, s.template_version_id, s.context, s.planned_at,
+SELECT o.id, s.step, s.contact_point_id, s.cart_bucket, s.cart_id, s.template_version_id, s.flow_id, s.context,
+  s.planned_at,
   e.state AS enrolment_state, e.arm, e.exit_reason, e.abandoned_at,
   p.first_name, p.timezones, p.last_order_at, p.order_count, p.opted_out_at, p.erased_at,
   c.address, c.consent, c.consent_at, c.consent_wording,

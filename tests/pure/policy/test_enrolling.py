@@ -143,6 +143,25 @@ def test_re_entry(history: list[Entry], reentry: dict[str, object], reason: Reas
     assert ask(flows=[flow(reentry=reentry)], history=history).verdict.reason is reason
 
 
+@pytest.mark.parametrize(
+    ("running", "own", "reason"),
+    [
+        (-10, 0, Reason.ENROLLED),
+        (0, 0, Reason.OTHER_FLOW_RUNNING),
+        (5, 0, Reason.OTHER_FLOW_RUNNING),
+        (None, 99, Reason.OTHER_FLOW_RUNNING),  # of a flow that was switched off: it goes on to its end
+    ],
+)
+def test_a_running_flow_gives_way_to_a_more_important_one_only(running: int | None, own: int, reason: Reason) -> None:
+    going = entry(cart_id=OTHER_CART, flow_id=2, is_running=True, id="run-2", priority=running)
+    over = entry(cart_id=OTHER_CART, flow_id=3)
+    answer = ask(flows=[flow(priority=own)], history=[over, going])
+    assert answer.verdict.reason is reason
+    assert answer.outranked == ((going,) if reason is Reason.ENROLLED else ())
+    if reason is Reason.ENROLLED:
+        assert answer.verdict.evidence["outranked"] == [2]
+
+
 def test_the_next_flow_is_asked_when_the_first_refuses() -> None:
     picky = flow(1, priority=5, entry={"type": "test", "field": "country", "op": "eq", "value": "DE"})
     assert ask(flows=[picky, flow(2)]).flow == flow(2)
