@@ -52,7 +52,7 @@ async def assign(
     link: AsyncConnection, routes: Routes, candidates: Sequence[Candidate], now: datetime
 ) -> list[Assigned]:
     """One answer for each, in their order. Those that were planned earlier come first to what is scarce."""
-    opened = [_Open(one, list(routes.options(one.held, now))) for one in candidates]
+    opened = [_Open(one, list(routes.options(one.held, now, one.kinds))) for one in candidates]
     found: dict[str, Assigned] = {}
     waiting = sorted(opened, key=lambda one: planned(one.candidate))
     while waiting:

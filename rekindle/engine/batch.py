@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from rekindle.engine.facts import Candidate
-from rekindle.providers.base import Letter, Sms
+from rekindle.providers.base import Letter, Push, Sms
 
 #: What leaves by an account.
-Message: TypeAlias = Letter | Sms
+Message: TypeAlias = Letter | Sms | Push
 
 
 @dataclass(slots=True)

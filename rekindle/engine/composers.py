@@ -8,6 +8,7 @@ from datetime import datetime
 from rekindle.engine.batch import Message
 from rekindle.engine.books import Books
 from rekindle.engine.compose import Composer
+from rekindle.engine.compose_push import PushComposer
 from rekindle.engine.compose_sms import TextComposer
 from rekindle.engine.context import Context
 from rekindle.engine.facts import Candidate
@@ -24,10 +25,11 @@ class Composers:
     """The composers of one worker."""
 
     def __init__(self, context: Context) -> None:
-        self._letters, self._texts = Composer(context), TextComposer(context)
-        self._by_channel: dict[str, Composer | TextComposer] = {
+        self._letters, self._texts, self._pushes = Composer(context), TextComposer(context), PushComposer(context)
+        self._by_channel: dict[str, Composer | TextComposer | PushComposer] = {
             Channel.EMAIL.value: self._letters,
             Channel.SMS.value: self._texts,
+            Channel.PUSH.value: self._pushes,
         }
 
     def learn(self, connection: Connection, books: Books, candidates: Sequence[Candidate]) -> None:
@@ -49,4 +51,6 @@ class Composers:
             return self._letters.compose(candidate, now, in_parts=account is not None and needs_parts(account.kind))
         if channel == Channel.SMS.value:
             return self._texts.compose(candidate, account, now)
+        if channel == Channel.PUSH.value:
+            return self._pushes.compose(candidate, account)
         return deny(Reason.RENDER_FAILED, why=f"nobody writes messages for {channel}")

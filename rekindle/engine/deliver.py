@@ -61,11 +61,11 @@ class _Common:
         """The way out, and what is missing."""
         held, row, shop = candidate.held, candidate.row, candidate.shop
         version_id = row.template_version_id if row else None
-        key = (held.shop_id, held.channel, held.only_account, version_id)
+        key = (held.shop_id, held.channel, held.only_account, version_id, candidate.kinds)
         told = self._told.get(key)
         if told is None:
             told = self._told[key] = (
-                self._routes.way(shop, held, self.now),
+                self._routes.way(shop, held, self.now, candidate.kinds),
                 self._composers.missing(held.channel, shop, version_id),
             )
         return told

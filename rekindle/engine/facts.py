@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from rekindle.engine.device_kinds import MAX_DEVICES, kinds_of
 from rekindle.lib.ids import floor_id
+from rekindle.providers.base import Device
 from rekindle.store import outbox
 from rekindle.store.async_connection import AsyncConnection
+from rekindle.store.devices import devices_to_reach
 from rekindle.store.outbox import CartRow, Claimed, HistoryRow, SendRow
 from rekindle.terms.cart import CartState
 from rekindle.terms.consent import ConsentKind, ConsentState
@@ -35,13 +38,22 @@ _NO_CART = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A claimed send with what was found about it; None where a row is missing. ``cart``: the row with its columns."""
+    """A claimed send with what was found about it; None where a row is missing. ``cart``: the row with its columns.
+
+    ``devices``: where a push message can go, those that were seen last first.
+    """
 
     held: Claimed
     row: SendRow | None
     cart: SendRow | CartRow | None
     shop: ShopSettings | None
     history: tuple[PriorSend, ...]
+    devices: tuple[Device, ...] = ()
+
+    @property
+    def kinds(self) -> frozenset[str] | None:
+        """The kinds of accounts that reach any of its devices; None for a message to an address."""
+        return kinds_of(self.devices) if self.held.channel == Channel.PUSH.value else None
 
 
 async def read_candidates(
@@ -60,6 +72,7 @@ async def read_candidates(
     history: dict[UUID, list[PriorSend]] = defaultdict(list)
     for one in earlier:
         history[one.shopper_id].append(_prior(one))
+    devices = await _devices(link, bucket, claimed)
     return [
         Candidate(
             held,
@@ -67,9 +80,21 @@ async def read_candidates(
             _cart_columns(row, carts),
             shops.get(held.shop_id),
             tuple(history.get(held.shopper_id, ())),
+            tuple(devices.get(held.shopper_id, ())) if held.channel == Channel.PUSH.value else (),
         )
         for held in claimed
     ]
+
+
+async def _devices(link: AsyncConnection, bucket: int, claimed: Sequence[Claimed]) -> dict[UUID, list[Device]]:
+    """By shopper, for those of the batch who get a push message."""
+    asked = list({held.shopper_id for held in claimed if held.channel == Channel.PUSH.value})
+    found: dict[UUID, list[Device]] = defaultdict(list)
+    if asked:
+        for row in await devices_to_reach(link, bucket, asked, MAX_DEVICES):
+            device = Device(id=str(row.id), address=row.address, public_key=row.public_key, auth=row.auth)
+            found[row.shopper_id].append(device)
+    return found
 
 
 def facts_of(
@@ -88,7 +113,7 @@ def facts_of(
         cart=_cart(candidate.cart),
         enrolment=_enrolment(row),
         shopper=_shopper(row, shop),
-        contact=_contact(row),
+        contact=_contact(candidate),
         suppressed=row.suppressed if row else None,
         history=candidate.history,
         missing=missing,
@@ -159,10 +184,13 @@ def plausible_zones(row: SendRow, shop: ShopSettings) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(row.timezones or ()), shop.timezone]))
 
 
-def _contact(row: SendRow | None) -> ContactFacts | None:
+def _contact(candidate: Candidate) -> ContactFacts | None:
+    """A push message needs any device, not the very one that it was planned for."""
+    row = candidate.row
     if row is None or row.address is None:
         return None
     consent = None
     if row.consent is not None and row.consent_at is not None:
         consent = ConsentState(kind=ConsentKind(row.consent), at=row.consent_at, wording=row.consent_wording or "")
-    return ContactFacts(has_address=bool(row.address), consent=consent)
+    has_address = bool(candidate.devices) if candidate.kinds is not None else bool(row.address)
+    return ContactFacts(has_address=has_address, consent=consent)

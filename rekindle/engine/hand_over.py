@@ -18,7 +18,7 @@ from uuid import UUID
 
 from rekindle.engine.batch import Batch, Going, Message, Pace, Tally
 from rekindle.engine.context import Context
-from rekindle.engine.outcome import Replies, event, hand_over_events, record, refused_addresses
+from rekindle.engine.outcome import Replies, event, gone_devices, hand_over_events, record, refused_addresses
 from rekindle.engine.repeat import tries
 from rekindle.engine.route import Routes
 from rekindle.engine.second_lock import Looked, start_under_lock
@@ -26,6 +26,7 @@ from rekindle.engine.tell_health import tell
 from rekindle.providers.base import Accepted, Capabilities, Fault, NotStarted, Outcome, Pause, Rejected
 from rekindle.store import outbox
 from rekindle.store.async_connection import GONE, AsyncConnection, Line
+from rekindle.store.devices import forget_devices
 from rekindle.store.outbox import Later, SendEventRow, SuppressionRow
 from rekindle.terms.reasons import Reason
 from rekindle.terms.send import SendEventKind
@@ -119,7 +120,7 @@ class HandOver:
         answers = await self._answers(batch, started, held_until)
         resume_at = await self._learn(answers)
         replies = Replies(batch.bucket, self._now(), held_until, answers, (), resume_at)
-        if all(isinstance(said, Accepted) for _, said in answers):
+        if all(isinstance(said, Accepted) and not said.gone for _, said in answers):
             self._taken += hand_over_events(replies)  # recorded in the commit that marks the next wave
             batch.tally.handed_over += len(answers)
         else:
@@ -259,13 +260,16 @@ class HandOver:
                     raise
 
     async def _suppress_elsewhere(self, replies: Replies) -> None:
-        """Addresses that do not exist, also in the buckets where they are looked up."""
+        """Addresses that do not exist and devices that are no more, also in the buckets where they are looked up."""
         elsewhere: dict[int, list[SuppressionRow]] = {}
         for home, row in refused_addresses(self._context, replies):
             if home != replies.bucket:
                 elsewhere.setdefault(home, []).append(row)
         for home, rows in sorted(elsewhere.items()):
             await outbox.suppress(await self._line.get(), home, rows)
+        for home, device_id in sorted(gone_devices(self._context, replies)):
+            if home != replies.bucket:
+                await forget_devices(await self._line.get(), home, [device_id])
 
     async def _learn(self, answers: Answers) -> dict[UUID, datetime]:
         """What the answers say about the accounts; when those that were not started may be tried again."""

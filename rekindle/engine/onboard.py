@@ -19,10 +19,10 @@ from zoneinfo import ZoneInfo
 from rekindle.engine.context import Context
 from rekindle.engine.flows import activate_flow, save_flow
 from rekindle.engine.memberships import Added, add_to_shop
-from rekindle.engine.templates import save_email_template
+from rekindle.engine.templates import save_email_template, save_push_template
 from rekindle.lib.addresses import AddressError, normalise_email
 from rekindle.lib.money import MoneyError, parse_currency
-from rekindle.render.defaults import default_email, default_mjml, default_visit_email, default_visit_mjml
+from rekindle.render.defaults import default_email, default_mjml, default_push, default_visit_email, default_visit_mjml
 from rekindle.render.email import EmailTemplate
 from rekindle.store.database import Connection
 from rekindle.store.new_shop import SETTABLE, insert_shop
@@ -35,6 +35,8 @@ from rekindle.terms.shop import ShopSettings
 FLOW_KEY = "cart-recovery"
 DEFAULT_WAITS_S = (4 * 3_600, 24 * 3_600, 72 * 3_600)
 BROWSE_FLOW_KEY, VISIT_TEMPLATE_KEY = "browse-reminder", "visit-reminder"
+#: For a message step of a flow whose channel is push.
+PUSH_TEMPLATE_KEY = "cart-push"
 #: One message a day after the visit, at most one a week: a visit says less than a cart, so it asks for less attention.
 BROWSE_WAIT_S, BROWSE_GAP_S = 24 * 3_600, 7 * 86_400
 #: Below the cart flow's: a shopper with a cart is written to about the cart.
@@ -110,6 +112,15 @@ def give_defaults(
     for number in range(1, len(waits_s) + 1):
         email, source = default_email(number, shop.locale), default_mjml(number, shop.locale)
         save(template_key(number), f"Cart reminder {number}", email, source)
+    save_push_template(
+        connection,
+        context,
+        shop,
+        key=PUSH_TEMPLATE_KEY,
+        name="Cart reminder",
+        template=default_push(shop.locale),
+        by=by,
+    )
     save(VISIT_TEMPLATE_KEY, "Browse reminder", default_visit_email(shop.locale), default_visit_mjml(shop.locale))
     save_flow(connection, context, shop, key=FLOW_KEY, name="Cart recovery", definition=default_flow(waits_s), by=by)
     activate_flow(connection, context, shop, FLOW_KEY, by=by)

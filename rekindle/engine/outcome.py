@@ -24,12 +24,13 @@ from rekindle.store import outbox
 from rekindle.store.async_connection import AsyncConnection
 from rekindle.store.buckets import address_bucket
 from rekindle.store.decisions import DecisionRow
+from rekindle.store.devices import forget_devices
 from rekindle.store.fall_back import fall_back_async
 from rekindle.store.outbox import Later, SendEventRow, SuppressionRow
 from rekindle.terms.consent import SuppressionReason
 from rekindle.terms.decision import Question, Verdict, deny
 from rekindle.terms.reasons import Reason
-from rekindle.terms.send import SendEventKind
+from rekindle.terms.send import Channel, SendEventKind
 
 #: Waits before the next attempt after a refusal that may pass; when they are used up the send has failed.
 BACK_OFF = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 180, 360, 720))
@@ -117,6 +118,7 @@ async def record(link: AsyncConnection, context: Context, replies: Replies) -> T
         await outbox.record_sent(link, replies.bucket, events)
         await _end(link, replies, tally)
         await outbox.suppress(link, replies.bucket, [row for _, row in refused_addresses(context, replies)])
+        await forget_devices(link, replies.bucket, [device_id for _, device_id in gone_devices(context, replies)])
         await _send_later(link, replies, tally)
         await _doubt(link, replies, tally)
     return tally
@@ -227,8 +229,8 @@ def refused_addresses(context: Context, replies: Replies) -> list[tuple[int, Sup
         shop, row, held = one.candidate.shop, one.candidate.row, one.candidate.held
         if not isinstance(said, Rejected) or not said.permanent or said.fault is not Fault.RECIPIENT:
             continue
-        if shop is None or row is None or row.address is None:
-            continue
+        if shop is None or row is None or row.address is None or held.channel == Channel.PUSH.value:
+            continue  # of a push message its devices are forgotten instead
         key = context.address_hash(shop.id, held.channel, row.address)
         suppressed = SuppressionRow(
             shop_id=shop.id,
@@ -239,4 +241,18 @@ def refused_addresses(context: Context, replies: Replies) -> list[tuple[int, Sup
             source=f"provider account {one.account_id}",
         )
         found.append((address_bucket(shop, key), suppressed))
+    return found
+
+
+def gone_devices(context: Context, replies: Replies) -> list[tuple[int, UUID]]:
+    """Devices that a push service says are no more, each with the bucket in which its address is looked up."""
+    found = []
+    for one, said in replies.answers:
+        shop = one.candidate.shop
+        if shop is None or not isinstance(said, Accepted | Rejected):
+            continue
+        for device in one.candidate.devices:
+            if device.id in said.gone:
+                key = context.address_hash(shop.id, one.candidate.held.channel, device.address)
+                found.append((address_bucket(shop, key), UUID(device.id)))
     return found

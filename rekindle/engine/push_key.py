@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
 
 from rekindle.engine.context import Context
+from rekindle.engine.device_kinds import WEB_PUSH
 from rekindle.engine.make_provider import account_values
 from rekindle.engine.route import secret_owner
 from rekindle.lib.vault import VaultError, open_sealed
@@ -16,8 +16,6 @@ from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
 
 log = logging.getLogger(__name__)
-
-WEB_PUSH: Final = "web_push"
 
 
 def push_key(connection: Connection, context: Context, shop: ShopSettings) -> str | None:

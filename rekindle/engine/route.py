@@ -18,10 +18,11 @@ from rekindle.engine.account_health import Healths
 from rekindle.engine.batch import Going
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
+from rekindle.engine.device_kinds import can_serve
 from rekindle.engine.make_provider import MakeProvider, Provider, starts_slowly
 from rekindle.lib.vault import VaultError, open_sealed
 from rekindle.policy.route_choice import Option, Readiness, in_turn, wait_of
-from rekindle.providers.base import Capabilities, NotStarted, Pause
+from rekindle.providers.base import Capabilities, NotStarted, Pause, Push, PushProvider
 from rekindle.store.configuration import ProviderAccountRow
 from rekindle.store.outbox import Claimed
 from rekindle.terms.route_limits import NO_LIMITS, RouteLimits, RouteLimitsError, parse_route_limits
@@ -75,13 +76,13 @@ class Routes:
         self._limits: dict[int, tuple[object, RouteLimits | None]] = {}
         self.healths = Healths()
 
-    def way(self, shop: ShopSettings | None, held: Claimed, now: datetime) -> Way:
-        """Is there a way out now, and does it leave a choice?"""
+    def way(self, shop: ShopSettings | None, held: Claimed, now: datetime, kinds: frozenset[str] | None = None) -> Way:
+        """Is there a way out now, and does it leave a choice? ``kinds``: of accounts that reach the devices."""
         if shop is None:
             return Way(RouteFacts(exists=False, why="the shop is not known"))
         if shop.sending_paused:
             return Way(RouteFacts(exists=True, paused_until=now + SHOP_PAUSE, why="sending is paused for the shop"))
-        options = self.options(held, now)
+        options = self.options(held, now, kinds)
         if not options:
             return Way(RouteFacts(exists=False, why="no provider account"))
         usable = [option for option in options if option.readiness is not Readiness.PAUSED]
@@ -94,12 +95,12 @@ class Routes:
             return Way(RouteFacts(exists=True), first.account_id)
         return Way(RouteFacts(exists=True))
 
-    def options(self, held: Claimed, now: datetime) -> list[Option]:
+    def options(self, held: Claimed, now: datetime, kinds: frozenset[str] | None = None) -> list[Option]:
         """The accounts that a message may leave by, best position first."""
         accounts = self._books.accounts_of(held.shop_id, held.channel)
         if held.only_account is not None:
             accounts = tuple(account for account in accounts if account.id == held.only_account)
-        return [self.healths.option(account, now) for account in accounts]
+        return [self.healths.option(account, now) for account in accounts if can_serve(account.kind, kinds)]
 
     def limits(self, account_id: int) -> RouteLimits | None:
         """None for an account without limits."""
@@ -119,7 +120,7 @@ class Routes:
     def resume_at(self, one: Going, now: datetime) -> datetime:
         """When a message that this account did not take is looked at again: at once if another one can take it."""
         held, row = one.candidate.held, one.candidate.row
-        options = self.options(held, now)
+        options = self.options(held, now, one.candidate.kinds)
         if any(option.readiness is Readiness.READY for option in options):
             return now + AT_ONCE
         pause = wait_of(options)
@@ -187,6 +188,8 @@ class Routes:
         width = len(group)
         if account is not None and starts_slowly(account.kind) and not self.healths.is_proven(account_id):
             width = 1  # one call shows whether the key is good; SMTP finds out before it sends
+        if isinstance(provider, PushProvider):
+            provider.expect([one.letter for one in group if isinstance(one.letter, Push)])
         return min(await provider.prepare(width), width), provider.trouble
 
     async def _opened(self, account_id: int) -> Provider | None:

@@ -53,6 +53,7 @@ class TemplateContent(NamedTuple):
     preheader: str
     html: str
     text: str
+    source: str  #: of a push template; empty for letters, whose source nobody sends
 
 
 class ProviderAccountRow(NamedTuple):

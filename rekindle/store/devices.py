@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 
-from rekindle.store.copying import id_array
+from rekindle.store.async_connection import AsyncConnection
+from rekindle.store.copying import array_literal, id_array
 from rekindle.store.database import Connection
 from rekindle.store.prepared import run
+from rekindle.store.statements import sql
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,6 +27,30 @@ class DeviceNews:
     public_key: str
     auth: str
     seen_at: datetime
+
+
+class DeviceRow(NamedTuple):
+    """A device that a message may go to."""
+
+    shopper_id: UUID
+    id: UUID
+    address: str
+    public_key: bytes
+    auth: bytes
+
+
+async def devices_to_reach(
+    link: AsyncConnection, bucket: int, shopper_ids: Sequence[UUID], most: int
+) -> list[DeviceRow]:
+    """At most ``most`` for each shopper, those that were seen last first."""
+    values = {"bucket": bucket, "shopper_ids": array_literal(shopper_ids), "n": most}
+    cursor = await link.execute(sql("devices_to_reach"), values)
+    return [DeviceRow(row[0], row[1], row[2], bytes(row[3]), bytes(row[4])) for row in await cursor.fetchall()]
+
+
+async def forget_devices(link: AsyncConnection, bucket: int, ids: Sequence[UUID]) -> None:
+    if ids:
+        await link.execute(sql("forget_devices"), {"bucket": bucket, "ids": array_literal(ids)})
 
 
 def keep_devices(connection: Connection, bucket: int, news: Iterable[DeviceNews]) -> None:

@@ -119,7 +119,7 @@ def test_a_slug_is_taken_once(connection: Connection, context: Context) -> None:
     new_shop(connection, context)
     with pytest.raises(ShopRefusedError, match="already a shop fernweh"):
         new_shop(connection, context)
-    assert len(rows(connection, "SELECT 1 FROM templates")) == 4
+    assert len(rows(connection, "SELECT 1 FROM templates")) == 5
 
 
 def test_a_person_gets_a_role(connection: Connection, context: Context) -> None:

@@ -12,11 +12,13 @@ import re
 from functools import lru_cache
 from importlib.resources import files
 
+from rekindle.render.defaults.push_texts import PUSH_TEXTS
 from rekindle.render.defaults.texts import TEXTS, StepTexts, Texts
 from rekindle.render.defaults.visit_texts import VISIT_TEXTS, VisitTexts
 from rekindle.render.email import EmailTemplate
 from rekindle.render.locales import language_of
 from rekindle.render.mjml import compile_mjml
+from rekindle.render.push import PushTemplate
 
 STEPS = (1, 2, 3)
 _WORD = re.compile(r"\[\[(\w+)\]\]")
@@ -49,6 +51,15 @@ def default_visit_email(locale: str) -> EmailTemplate:
 def default_visit_mjml(locale: str) -> str:
     """The same letter as MJML."""
     return _visit_layout("letter.mjml", language_of(locale))
+
+
+def default_push(locale: str) -> PushTemplate:
+    """The message in a browser or an app, in the language that fits the locale.
+
+    >>> default_push("de-AT").button
+    'Zum Warenkorb'
+    """
+    return PUSH_TEXTS[language_of(locale)]
 
 
 @lru_cache(maxsize=32)

@@ -31,9 +31,10 @@ WHERE t.published_version_id IS NOT NULL;
 -- name: template_version_by_id
 -- The content of one template version.
 -- in:    :id bigint
--- out:   version_id, shop_id, key, channel, subject, preheader, html, text      0..1 rows
+-- out:   version_id, shop_id, key, channel, subject, preheader, html, text, source      0..1 rows
 -- locks: none      index: template_versions_pkey
-SELECT v.id, t.shop_id, t.key, t.channel, v.subject, v.preheader, v.html, v.text
+SELECT v.id, t.shop_id, t.key, t.channel, v.subject, v.preheader, v.html, v.text,
+  CASE WHEN t.channel = 'push' THEN v.source ELSE '' END AS source
 FROM template_versions v
 JOIN templates t ON t.id = v.template_id
 WHERE v.id = %(id)s;

@@ -34,3 +34,32 @@ WITH gone AS (
   SELECT id FROM devices WHERE bucket = %(bucket)s AND shopper_id = %(shopper_id)s ORDER BY id FOR UPDATE
 )
 DELETE FROM devices d USING gone WHERE d.bucket = %(bucket)s AND d.id = gone.id;
+
+-- name: devices_to_reach
+-- Where the shoppers' messages go: devices that agreed and are not suppressed, those that were seen last first.
+-- in:    :bucket int, :shopper_ids uuid[], :n int (devices of one shopper)
+-- out:   shopper_id, id, address, public_key, auth      0..n rows
+-- locks: none      index: devices_shopper, contact_points_pkey, suppressions_pkey
+SELECT shopper_id, id, address, public_key, auth
+FROM (
+  SELECT d.shopper_id, d.id, c.address, d.public_key, d.auth,
+    row_number() OVER (PARTITION BY d.shopper_id ORDER BY d.seen_at DESC, d.id) AS place
+  FROM devices d
+  JOIN contact_points c ON c.bucket = %(bucket)s AND c.id = d.id AND c.shopper_id = d.shopper_id
+  LEFT JOIN suppressions x ON x.bucket = %(bucket)s AND x.shop_id = d.shop_id AND x.channel = 'push'
+    AND x.address_hash = c.address_hash
+  WHERE d.bucket = %(bucket)s AND d.shopper_id = ANY(%(shopper_ids)s::uuid[])
+    AND c.consent = 'express' AND c.consent_wording <> '' AND c.address <> '' AND x.address_hash IS NULL
+) ranked
+WHERE place <= %(n)s
+ORDER BY shopper_id, place;
+
+-- name: forget_devices
+-- A push service says that these are no more: no key and no address is kept, the consent stays on record.
+-- in:    :bucket int, :ids uuid[]
+-- out:   nothing
+-- locks: devices and contact_points rows      index: devices_pkey, contact_points_pkey
+WITH gone AS (
+  DELETE FROM devices WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[])
+)
+UPDATE contact_points SET address = '' WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]) AND channel = 'push';
