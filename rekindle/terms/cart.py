@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from msgspec import Struct
+
 
 class CartState(StrEnum):
     """`open -> abandoned -> recovered | converted | lost | emptied`; new activity leads from abandoned back to open."""
@@ -39,8 +41,7 @@ MAX_QUANTITY = 100_000  #: pieces per line
 MAX_VIEWS = 20  #: product views remembered per cart, newest first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CartItem:
+class CartItem(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One line of a cart. Money is minor units of the cart's currency; ``unit_cents`` is None when never told.
 
     ``changed_ms`` is the event time of the line's last change in milliseconds since 1970, 0 outside a cart: a late

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from rekindle.terms.cart import CartItem
 
@@ -48,8 +50,7 @@ BEFORE_THE_ANSWER = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentGiven:
+class ConsentGiven(Struct, frozen=True, kw_only=True, gc=False):
     """What an event says about one channel: ``granted`` with the wording shown, or withdrawn."""
 
     channel: str
@@ -59,18 +60,17 @@ class ConsentGiven:
     page: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceTold:
     """A browser or an app that may show messages. ``address``: where its push service takes them, or an app's
     registration token; a browser also has a key to encrypt with (65 bytes) and a secret (16 bytes)."""
 
-    address: str = field(repr=False)
-    public_key: bytes = field(default=b"", repr=False)
-    auth: bytes = field(default=b"", repr=False)
+    address: str = dataclasses.field(repr=False)
+    public_key: bytes = dataclasses.field(default=b"", repr=False)
+    auth: bytes = dataclasses.field(default=b"", repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderFacts:
+class OrderFacts(Struct, frozen=True, kw_only=True, gc=False):
     """An order as told by an event. Money in minor units of ``currency``; ``total_cents`` is what the shopper pays."""
 
     order_key: str
@@ -80,9 +80,8 @@ class OrderFacts:
     coupons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShopEvent:
-    """One event in normal form.
+class ShopEvent(Struct, frozen=True, kw_only=True, gc=False):
+    """One event in normal form. A struct, as its parts are: making one takes a sixth of a frozen dataclass's time.
 
     ``at`` is the corrected instant of the event, never after ``received_at``; ``stamped_at`` the sender's own
     timestamp, stable across retries (it goes into the id). ``visitor_key`` is ``a:<anonymousId>`` or

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rekindle.engine.context import Context
 from rekindle.engine.purchase import apply_order

@@ -28,8 +28,6 @@ _PERSONAL = frozenset(
         "reviewbody", "search",
     }
 )  # fmt: skip
-#: Parts of a product that may be missing, in the order of CartItem.
-_OPTIONAL = ("sku", "variant", "title", "unit_cents", "url", "image_url", "category", "brand")
 
 
 @dataclass(slots=True)
@@ -46,7 +44,7 @@ def understood_payload(goods: Goods, told: dict[str, object]) -> bytes:
     """The normal form of an event as JSON. ``told`` are facts that belong to this event alone."""
     kept = dict(told)
     if goods.items:
-        kept["items"] = [compact_item(item) for item in goods.items]
+        kept["items"] = goods.items  # each without its empty parts
         kept["currency"] = goods.currency
     if goods.value_cents is not None:
         kept["value_cents"] = goods.value_cents
@@ -54,16 +52,6 @@ def understood_payload(goods: Goods, told: dict[str, object]) -> bytes:
     if goods.order is not None:
         kept["order"] = goods.order
     return msgspec.json.encode(kept) if kept else b"{}"
-
-
-def compact_item(item: CartItem) -> dict[str, object]:
-    """A line of a cart without its empty parts."""
-    kept: dict[str, object] = {"product_key": item.product_key, "quantity": item.quantity}
-    for name in _OPTIONAL:
-        value = getattr(item, name)
-        if value is not None and value != "":
-            kept[name] = value
-    return kept
 
 
 def unknown_payload(raw: bytes) -> bytes:

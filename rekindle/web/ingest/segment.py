@@ -8,11 +8,12 @@ when it is unclear whom they are about: what they stop must stop.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from rekindle.terms.event import ConsentGiven, DeviceTold, EventKind, ShopEvent
 from rekindle.terms.shop import ShopSettings
