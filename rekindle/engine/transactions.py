@@ -27,11 +27,16 @@ class OvertakenError(Exception):
 
 
 class Work:
-    """One verb's work for one shop on one connection."""
+    """One verb's work for one shop on one connection.
 
-    def __init__(self, connection: Connection, shop: ShopSettings) -> None:
+    ``is_calm``: as far as is known nobody else adds carts and visitors of this shop right now, so they are added by
+    COPY; who was wrong about that gets UniqueViolation, and computes its work again.
+    """
+
+    def __init__(self, connection: Connection, shop: ShopSettings, *, is_calm: bool = False) -> None:
         self.connection = connection
         self.is_one = shop.spread == 1
+        self.is_calm = is_calm
 
     @contextmanager
     def whole(self) -> Iterator[None]:

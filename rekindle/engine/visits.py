@@ -11,12 +11,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from rekindle.engine.places import Place, visitor_place
 from rekindle.engine.transactions import Work
 from rekindle.policy.cart_close import OrderMark
 from rekindle.policy.cart_draft import from_ms
-from rekindle.store.visitors import VisitorNews, VisitorRow, add_visitors, load_visitors, upsert_visitors
+from rekindle.store.visitors import VisitorNews, VisitorRow, add_visitors, copy_visitors, load_visitors, upsert_visitors
 from rekindle.terms.shop import ShopSettings
 
 MAX_LINKS: Final = 16
@@ -224,7 +225,7 @@ class Visits:
         for bucket, visits in sorted(by_bucket.items()):
             with work.in_bucket(bucket):
                 new = [visit.news(self._shop.id) for visit in visits if not visit.is_known]
-                added = add_visitors(work.connection, bucket, new)
+                added = _add(work, bucket, new)
                 known = [visit for visit in visits if visit.place.id not in added]
                 news = [visit.news(self._shop.id) for visit in known]
                 rows = {row.id: row for row in upsert_visitors(work.connection, bucket, news)}
@@ -234,6 +235,14 @@ class Visits:
                 if visit.learn(row) or mark_of(row) != mark_of(before):
                     better.append(visit)
         return better
+
+
+def _add(work: Work, bucket: int, new: list[VisitorNews]) -> set[UUID]:
+    """Add visitors who were not known when they were looked for; returns who is added, the others are known by now."""
+    if not work.is_calm:
+        return add_visitors(work.connection, bucket, new)
+    copy_visitors(work.connection, bucket, new)
+    return {one.id for one in new}
 
 
 def mark_of(row: VisitorRow | None) -> OrderMark | None:

@@ -30,7 +30,7 @@ from rekindle.policy.cart_close import (
 )
 from rekindle.policy.cart_draft import CartDraft, to_ms
 from rekindle.policy.cart_fold import apply
-from rekindle.store.carts import load_carts, lock_carts, write_carts
+from rekindle.store.carts import add_carts, load_carts, lock_carts, write_carts
 from rekindle.store.changed_hours import note_changed_hours
 from rekindle.store.ingest import drop_cart, move_events
 from rekindle.store.shoppers import load_shoppers
@@ -119,7 +119,10 @@ class CartWriter:
         """Write carts of one bucket. Raises OvertakenError when that needs more than folding once more."""
         begun = [draft for draft in drafts if draft.is_new and not draft.is_browse]
         left = [draft for draft in drafts if draft.left is not None]
-        overtaken = write_carts(self._work.connection, bucket, drafts, now=self._clock.now())
+        now = self._clock.now()
+        if self._work.is_calm:
+            add_carts(self._work.connection, bucket, [draft for draft in drafts if draft.is_new], now=now)
+        overtaken = write_carts(self._work.connection, bucket, drafts, now=now)
         if overtaken:
             left = [draft for draft in left if draft not in overtaken]
             left += [draft for draft in self._fold_again(bucket, overtaken) if draft.left is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,10 +11,11 @@ from uuid import UUID
 import msgspec
 
 from rekindle.policy.cart_draft import CartDraft, Line
+from rekindle.store.binary_copy import NULL, identifier, instant, integer, jsonb, text, whole
 from rekindle.store.changed_hours import note_changed_hours
 from rekindle.store.copying import id_array
 from rekindle.store.database import Connection
-from rekindle.store.prepared import run
+from rekindle.store.prepared import copy_in, run
 from rekindle.terms.cart import CartState, Stage
 
 _LINES = msgspec.json.Decoder(list[Line])  # past psycopg's JSON loader, which costs more than the decoding
@@ -25,6 +27,11 @@ _OPTIONAL = (
     "order_key", "checkout_key", "recover_url",
 )  # fmt: skip
 _STAGES = {stage.value: stage for stage in Stage}
+_WORDS: dict[str, bytes] = {word: text(word.value) for word in (*CartState, *Stage)}
+_head = struct.Struct("!hiii16siq").pack  # 24 columns; bucket, id, shop_id
+_big = struct.Struct("!iq").pack
+_json = msgspec.json.encode
+_NO_END, _NO_PERSON, _NO_VIEWS = NULL * 3, NULL * 5, jsonb(b"[]")
 
 
 def load_carts(connection: Connection, bucket: int, ids: Sequence[UUID]) -> list[CartDraft]:
@@ -43,6 +50,21 @@ def carts_of_shoppers(connection: Connection, bucket: int, shopper_ids: Sequence
     return [(row[0], row[1]) for row in run(connection, "carts_of_shoppers", values)]
 
 
+def add_carts(connection: Connection, bucket: int, drafts: Iterable[CartDraft], *, now: datetime) -> None:
+    """Add new carts by COPY, at a third of what `write_carts` costs; hours are noted as there.
+
+    Raises psycopg.errors.UniqueViolation when somebody else added one meanwhile; then none was written.
+    """
+    ordered = sorted(drafts, key=_id)
+    if not ordered:
+        return
+    parts: list[bytes] = []
+    for draft in ordered:
+        parts += _cells(draft)
+    copy_in(connection, "add_carts", whole(parts))
+    _step_on(connection, bucket, ordered, now)
+
+
 def write_carts(connection: Connection, bucket: int, drafts: Iterable[CartDraft], *, now: datetime) -> list[CartDraft]:
     """Write changed drafts; returns those that were overtaken and must be folded again on a fresh state.
 
@@ -54,21 +76,22 @@ def write_carts(connection: Connection, bucket: int, drafts: Iterable[CartDraft]
         return []
     body = msgspec.json.encode([_row(draft) for draft in changed]).decode()
     done = {row[0] for row in run(connection, "write_carts", {"bucket": bucket, "rows": body})}
-    lost = []
+    _step_on(connection, bucket, [draft for draft in changed if draft.id in done], now)
+    return [draft for draft in changed if draft.id not in done]
+
+
+def _step_on(connection: Connection, bucket: int, written: Iterable[CartDraft], now: datetime) -> None:
+    """These are stored as they are; notes which hours count them differently."""
     hours: dict[int, list[datetime]] = {}
-    for draft in changed:
-        if draft.id in done:
-            counted = draft.counted()
-            if counted != draft.was:
-                hours.setdefault(draft.shop_id, []).extend(one.created_at for one in (draft.was, counted) if one)
-                draft.was = counted
-            draft.seq += 1
-            draft.is_new = draft.is_changed = False
-        else:
-            lost.append(draft)
+    for draft in written:
+        counted = draft.counted()
+        if counted != draft.was:
+            hours.setdefault(draft.shop_id, []).extend(one.created_at for one in (draft.was, counted) if one)
+            draft.was = counted
+        draft.seq += 1
+        draft.is_new = draft.is_changed = False
     for shop_id, instants in hours.items():
         note_changed_hours(connection, bucket, shop_id, instants, now=now)
-    return lost
 
 
 def _drafts(connection: Connection, statement: str, bucket: int, ids: Sequence[UUID]) -> list[CartDraft]:
@@ -111,6 +134,34 @@ def _draft(row: tuple[Any, ...]) -> CartDraft:
     draft.left = None
     draft.was = draft.counted()
     return draft
+
+
+def _cells(draft: CartDraft) -> tuple[bytes, ...]:
+    """A cart's columns in the order of the statement; those that a new cart seldom has are looked at together."""
+    ended, person = _NO_END, _NO_PERSON
+    if (draft.abandoned_at, draft.snapshot_at, draft.closed_at) != (None, None, None):
+        ended = instant(draft.abandoned_at) + instant(draft.snapshot_at) + instant(draft.closed_at)
+    if (draft.shopper_id, draft.order_key, draft.checkout_key, draft.recover_url) != (None, None, None, None):
+        person = integer(draft.shopper_bucket) + identifier(draft.shopper_id)
+        person += text(draft.order_key) + text(draft.checkout_key) + text(draft.recover_url)
+    return (
+        _head(24, 4, draft.bucket, 16, draft.id.int.to_bytes(16, "big"), 8, draft.shop_id),
+        text(draft.cart_key),
+        _WORDS[draft.state],
+        _WORDS[draft.stage],
+        jsonb(_json(draft.items)),
+        text(draft.currency),
+        _big(8, draft.total_cents),
+        instant(draft.created_at),
+        instant(draft.touched_at),
+        instant(draft.check_at),
+        ended,
+        text(draft.visitor_key),
+        person,
+        jsonb(_json(draft.views)) if draft.views else _NO_VIEWS,
+        jsonb(_json(draft.facts)),
+        _big(8, draft.seq + 1),
+    )
 
 
 def _row(draft: CartDraft) -> dict[str, Any]:

@@ -1,27 +1,20 @@
-"""How are events stored? By one binary COPY a batch: nothing has to be escaped, and PostgreSQL parses only the JSON."""
+"""How are events stored? By one binary COPY a batch."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
+from rekindle.store.binary_copy import EPOCH, US, identifier, jsonb, text, whole
 from rekindle.store.copying import array_literal
 from rekindle.store.database import Connection
 from rekindle.store.prepared import copy_in, run
 from rekindle.store.statements import sql
 
-_HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
-_TRAILER = struct.pack("!h", -1)
-_NULL = struct.pack("!i", -1)
-_ID = struct.pack("!i", 16)
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's own
-_US = timedelta(microseconds=1)
 _head = struct.Struct("!hiii16siqi").pack  # 10 columns; bucket, id, shop_id; length of kind
 _instants = struct.Struct("!iqiq").pack
-_length = struct.Struct("!i").pack
-_jsonb = struct.Struct("!ib").pack  # length, and the version byte of jsonb's binary form
 
 
 #: bucket, id (16 bytes), shop_id, kind, name, at, received_at, visitor_key, cart_id, payload (valid JSON without NUL)
@@ -34,11 +27,10 @@ def copy_events(connection: Connection, rows: Sequence[EventRow]) -> None:
     Rows must come in the order of their ids: two batches that share events then wait for each other in the same order.
     """
     if rows:
-        parts = [_HEADER]
+        parts: list[bytes] = []
         for row in rows:
             _encode(row, parts)
-        parts.append(_TRAILER)
-        copy_in(connection, "copy_events", b"".join(parts))
+        copy_in(connection, "copy_events", whole(parts))
 
 
 def known_events(connection: Connection, bucket: int, ids: Sequence[bytes]) -> set[bytes]:
@@ -65,20 +57,13 @@ def flow_patience(connection: Connection, shop_id: int) -> dict[str, int]:
 
 def _encode(row: EventRow, parts: list[bytes]) -> None:
     bucket, event_id, shop_id, kind, name, at, received_at, visitor_key, cart_id, payload = row
-    kind_bytes, name_bytes = kind.encode(), name.encode()
-    if visitor_key is None:
-        visitor = _NULL
-    else:
-        visitor = visitor_key.encode()
-        visitor = _length(len(visitor)) + visitor
+    kind_bytes = kind.encode()
     parts += (
         _head(10, 4, bucket, 16, event_id, 8, shop_id, len(kind_bytes)),
         kind_bytes,
-        _length(len(name_bytes)),
-        name_bytes,
-        _instants(8, (at - _EPOCH) // _US, 8, (received_at - _EPOCH) // _US),
-        visitor,
-        _NULL if cart_id is None else _ID + cart_id.int.to_bytes(16, "big"),
-        _jsonb(len(payload) + 1, 1),
-        payload,
+        text(name),
+        _instants(8, (at - EPOCH) // US, 8, (received_at - EPOCH) // US),
+        text(visitor_key),
+        identifier(cart_id),
+        jsonb(payload),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,10 +11,12 @@ from uuid import UUID
 
 import msgspec
 
+from rekindle.store.binary_copy import identifier, instant, integer, jsonb, text, whole
 from rekindle.store.copying import id_array
 from rekindle.store.database import Connection
-from rekindle.store.prepared import run
+from rekindle.store.prepared import copy_in, run
 
+_head = struct.Struct("!hiii16siq").pack  # 12 columns; bucket, id, shop_id
 _FACTS = msgspec.json.Decoder(dict[str, Any])
 #: Silence after which a visitor's next event begins another visit (the usual half hour of web analytics).
 VISIT_GAP = timedelta(minutes=30)
@@ -63,6 +66,29 @@ def load_visitors(connection: Connection, bucket: int, ids: Sequence[UUID]) -> l
     if not ids:
         return []
     return [_row(bucket, row) for row in run(connection, "load_visitors", {"bucket": bucket, "ids": id_array(ids)})]
+
+
+def copy_visitors(connection: Connection, bucket: int, news: Iterable[VisitorNews]) -> None:
+    """Add visitors who were not known by COPY, at half of what `add_visitors` costs.
+
+    Raises psycopg.errors.UniqueViolation when somebody else added one meanwhile; then none was written.
+    """
+    parts: list[bytes] = []
+    for one in sorted(news, key=_id):
+        parts += (
+            _head(12, 4, bucket, 16, one.id.int.to_bytes(16, "big"), 8, one.shop_id),
+            text(one.visitor_key),
+            integer(one.shopper_bucket),
+            identifier(one.shopper_id),
+            integer(one.cart_bucket),
+            identifier(one.cart_id),
+            instant(one.first_seen_at),
+            instant(one.seen_at),
+            integer(1),
+            jsonb(msgspec.json.encode(one.facts)),
+        )
+    if parts:
+        copy_in(connection, "copy_visitors", whole(parts))
 
 
 def add_visitors(connection: Connection, bucket: int, news: Iterable[VisitorNews]) -> set[UUID]:

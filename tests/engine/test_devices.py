@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from rekindle.engine.context import Context
 from rekindle.engine.forget import erase_address
@@ -22,7 +23,7 @@ Rows = Callable[..., list[tuple[Any, ...]]]
 LAPTOP = DeviceTold(address="https://web.push.apple.com/laptop", public_key=b"\4" + b"l" * 64, auth=b"a" * 16)
 PHONE = DeviceTold(address="https://fcm.googleapis.com/fcm/send/phone", public_key=b"\4" + b"p" * 64, auth=b"b" * 16)
 YES = ConsentGiven(channel="push", granted=True, wording="Tell me about my cart.")
-NO = replace(YES, granted=False)
+NO = structs.replace(YES, granted=False)
 
 
 def subscribed(device: DeviceTold = LAPTOP, **fields: Any) -> ShopEvent:

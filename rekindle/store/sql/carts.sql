@@ -33,6 +33,15 @@ SELECT id, shopper_id
 FROM carts
 WHERE bucket = %(bucket)s AND shopper_id = ANY(%(shopper_ids)s::uuid[]) AND state IN ('open', 'abandoned');
 
+-- name: add_carts
+-- Add new carts in binary form; one that somebody added meanwhile makes all of it fail.
+-- in:    rows by COPY, in id order
+-- out:   nothing
+-- locks: none      index: carts_pkey
+COPY carts (bucket, id, shop_id, cart_key, state, stage, items, currency, total_cents, created_at, touched_at, check_at,
+  abandoned_at, snapshot_at, closed_at, visitor_key, shopper_bucket, shopper_id, order_key, checkout_key, recover_url,
+  views, facts, seq) FROM STDIN (FORMAT BINARY);
+
 -- name: write_carts
 -- Add carts, or take them one step further; who was overtaken (another seq than the one read) is not among the ids.
 -- The rows that were overtaken are locked all the same, so the next attempt in this transaction succeeds.

@@ -10,6 +10,14 @@ SELECT id, visitor_key, shopper_bucket, shopper_id, cart_bucket, cart_id, first_
 FROM visitors
 WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
 
+-- name: copy_visitors
+-- Add visitors who were not known, in binary form; one that somebody added meanwhile makes all of it fail.
+-- in:    rows by COPY, in id order
+-- out:   nothing
+-- locks: none      index: visitors_pkey
+COPY visitors (bucket, id, shop_id, visitor_key, shopper_bucket, shopper_id, cart_bucket, cart_id, first_seen_at,
+  seen_at, visit_count, facts) FROM STDIN (FORMAT BINARY);
+
 -- name: add_visitors
 -- Add visitors who were not known; one who is known by now is left out, for upsert_visitors to merge. Two that add the
 -- same one wait for each other here.

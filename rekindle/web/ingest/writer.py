@@ -26,8 +26,8 @@ MAX_TOGETHER = 2_500  #: events of one transaction, unless a single request has 
 #: steps, as long as a step brings more, and never longer than all steps. Each transaction costs half a millisecond
 #: whatever it holds, so a crowd that is stored together is answered sooner, not later.
 CROWD = 8
-LINGER_S = 0.002
-LINGER_STEPS = 8
+LINGER_S = 0.004
+LINGER_STEPS = 5
 MAX_WAITING = 50_000  #: events waiting in all before requests are turned away
 
 log = logging.getLogger(__name__)
@@ -135,9 +135,9 @@ class Writer:
                 self._changed.wait()
             shop_id = self._ready.popleft()
             self._busy.add(shop_id)
-            crowd = self._crowds.get(shop_id, 0)
-        if crowd >= CROWD:
-            self._linger(shop_id, crowd)
+            is_crowded = self._crowds.get(shop_id, 0) >= CROWD
+        if is_crowded:
+            self._linger(shop_id)
         with self._changed:
             jobs = self._waiting.pop(shop_id)
             self._crowds[shop_id] = len(jobs)
@@ -149,11 +149,9 @@ class Writer:
                     return jobs[:index]
             return jobs
 
-    def _linger(self, shop_id: int, crowd: int) -> None:
+    def _linger(self, shop_id: int) -> None:
         waiting = len(self._waiting[shop_id])
         for _ in range(LINGER_STEPS):
-            if waiting >= crowd:
-                return
             time.sleep(LINGER_S)
             before, waiting = waiting, len(self._waiting[shop_id])
             if waiting == before:
