@@ -14,7 +14,7 @@ COVERED = --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo serve worker test test-fast test-frontend check lint fix types docs docs-check bench \
-	lock clean
+	lock kill clean
 
 help: ## list what can be done
 	@echo "make TARGET, where TARGET is one of:"
@@ -90,6 +90,10 @@ lock: ## resolve the requirements again (needs uv)
 		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 			--no-annotate requirements/$$name.in -o requirements/$$name.lock || exit 1; \
 	done
+
+kill: setup-dev ## kill -9 a delivering worker 50 times during 20,000 sends, once for each kind of provider; takes minutes
+	@REKINDLE_KILL_SENDS=$${REKINDLE_KILL_SENDS:-20000} REKINDLE_KILL_KILLS=$${REKINDLE_KILL_KILLS:-50} \
+		$(DEVELOPMENT) $(BIN)/pytest -q -p no:randomly tests/race/test_kill.py $(ARGS)
 
 clean: ## remove what set-up, tests and demo made; the data under .rekindle/postgres stay
 	@for home in .rekindle .rekindle/test .rekindle/bench .rekindle/demo; do \

@@ -186,6 +186,8 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if _TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _TLS
+#: A trial: a shop without any account may use the sandbox, which takes every message and sends none.
+SANDBOX = _flag("SANDBOX", default=False)
 #: Set when a proxy in front ends TLS; then X-Forwarded-Proto is believed.
 BEHIND_TLS_PROXY = _flag("BEHIND_TLS_PROXY", default=False)
 #: Proxies whose X-Forwarded-For is believed: how many (1 when BEHIND_TLS_PROXY is set), or their networks.

@@ -37,7 +37,12 @@ def _work(stop: StopRequest) -> int:
     from rekindle.engine.worker import make_loops, spare_the_collector, stop_loops
 
     log = logging.getLogger("rekindle.worker")
-    context = Context(hash_key=settings.HASH_KEY, vault_key=settings.VAULT_KEY, public_url=settings.PUBLIC_URL)
+    context = Context(
+        hash_key=settings.HASH_KEY,
+        vault_key=settings.VAULT_KEY,
+        public_url=settings.PUBLIC_URL,
+        sandbox=settings.SANDBOX,
+    )
     loops = make_loops(settings.DATABASE_URL, context)
     spare_the_collector()
     for loop in loops:

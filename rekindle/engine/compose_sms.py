@@ -13,13 +13,11 @@ from datetime import datetime, timedelta
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
 from rekindle.engine.facts import Candidate, plausible_zones
-from rekindle.engine.hooks import hook_url
 from rekindle.engine.letter_facts import Links, letter_facts
 from rekindle.lib.tokens import make_short_token
 from rekindle.policy.quiet_hours import windows_of
 from rekindle.policy.validity import LEAST, last_moment
 from rekindle.providers.base import Sms
-from rekindle.providers.catalogue import KINDS
 from rekindle.render.facts import FactsError, ShopFacts, shop_values
 from rekindle.render.merge import TemplateError
 from rekindle.render.plain import Plain
@@ -105,6 +103,9 @@ class TextComposer:
         )
 
     def _report_url(self, account: ProviderAccountRow) -> str:
+        from rekindle.engine.hooks import hook_url  # with the whole catalogue behind it: not for those who never text
+        from rekindle.providers.catalogue import KINDS
+
         if account.kind not in KINDS or not self._context.public_url.startswith("https://"):
             return ""  # a gateway reports to the public web only
         return hook_url(self._context, account.kind, account.id, account.hook_serial)

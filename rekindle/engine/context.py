@@ -29,6 +29,7 @@ class Context:
     vault_key: bytes
     public_url: str
     clock: Clock = SYSTEM_CLOCK
+    sandbox: bool = False  #: a trial: accounts at the sandbox work
 
     @property
     def message_domain(self) -> str:

@@ -14,6 +14,8 @@ import msgspec
 from rekindle.lib.clock import SYSTEM_CLOCK, Clock
 from rekindle.providers.base import EmailProvider, PushProvider, SmsProvider
 from rekindle.providers.email.smtp import SmtpProvider, SmtpSettings, Timeouts, Tls
+from rekindle.providers.sandbox import KIND as SANDBOX
+from rekindle.providers.sandbox import Sandbox
 from rekindle.terms.send import Channel
 
 if TYPE_CHECKING:
@@ -32,15 +34,22 @@ MakeProvider: TypeAlias = Callable[[str, dict[str, object], bytes], Provider]
 
 
 class Maker:
-    """A `MakeProvider` for one event loop: its accounts share an HTTP client, which `close` closes."""
+    """A `MakeProvider` for one event loop: its accounts share an HTTP client, which `close` closes.
 
-    def __init__(self, clock: Clock = SYSTEM_CLOCK, http: HttpSettings | None = None) -> None:
-        self._clock, self._settings = clock, http
+    ``sandbox``: the installation is a trial, and accounts at the sandbox work.
+    """
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK, http: HttpSettings | None = None, *, sandbox: bool = False) -> None:
+        self._clock, self._settings, self._sandbox = clock, http, sandbox
         self._client: HttpClient | None = None
 
     def __call__(self, kind: str, options: Mapping[str, object], secret: bytes) -> Provider:
         if kind == SMTP:
             return SmtpProvider(smtp_settings(options, secret))
+        if kind == SANDBOX:
+            if not self._sandbox:
+                raise ValueError("this installation is no trial: the sandbox sends nothing")
+            return Sandbox()
         found = _kind(kind)
         if found is None:
             raise ValueError(f"there is no provider of the kind {kind}")

@@ -23,6 +23,7 @@ from rekindle.engine.make_provider import MakeProvider, Provider, starts_slowly
 from rekindle.lib.vault import VaultError, open_sealed
 from rekindle.policy.route_choice import Option, Readiness, in_turn, wait_of
 from rekindle.providers.base import Capabilities, NotStarted, Pause, Push, PushProvider
+from rekindle.providers.sandbox import KIND as SANDBOX
 from rekindle.store.configuration import ProviderAccountRow
 from rekindle.store.outbox import Claimed
 from rekindle.terms.route_limits import NO_LIMITS, RouteLimits, RouteLimitsError, parse_route_limits
@@ -100,6 +101,8 @@ class Routes:
         accounts = self._books.accounts_of(held.shop_id, held.channel)
         if held.only_account is not None:
             accounts = tuple(account for account in accounts if account.id == held.only_account)
+        elif any(account.kind == SANDBOX for account in accounts):  # it never stands in for a real account
+            accounts = tuple(account for account in accounts if account.kind != SANDBOX) or accounts
         return [self.healths.option(account, now) for account in accounts if can_serve(account.kind, kinds)]
 
     def limits(self, account_id: int) -> RouteLimits | None:

@@ -7,11 +7,12 @@ by blanks. SMTP has an adapter of its own form and is not in this list.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from rekindle.lib.clock import SYSTEM_CLOCK, Clock
+from rekindle.providers.email.anymail import Anymail, is_installed
 from rekindle.providers.email.brevo import Brevo
 from rekindle.providers.email.brevo_feedback import BrevoReceiver
 from rekindle.providers.email.mailgun import Mailgun
@@ -114,6 +115,23 @@ def _by(dialect: Callable[[Values, Clock], Dialect[Any, Any]]) -> Callable[[Http
 
 def _keys(values: Values) -> list[str]:
     return values["hook_keys"].split()
+
+
+def _optional() -> Iterator[ProviderKind]:
+    """Providers that need a package which is not everywhere."""
+    if is_installed():
+        yield ProviderKind(
+            name="anymail",
+            title="another provider, by django-anymail",
+            channel=Channel.EMAIL,
+            fields=(
+                Field(name="esp", label="provider", hint="as Anymail names it, such as mailersend"),
+                Field(
+                    name="settings", label="settings", is_secret=True, hint='a JSON object, such as {"api_token": "…"}'
+                ),
+            ),
+            connect=_by(lambda v, _: Anymail(**v)),
+        )
 
 
 _SHARED: Final = "user:password as in the hook's address, or a bearer token"
@@ -258,5 +276,6 @@ KINDS: Final[Mapping[str, ProviderKind]] = {
             ),
             connect=lambda client, v, clock: FcmProvider(client, Fcm(**v, clock=clock)),
         ),
+        *_optional(),
     )
 }

@@ -12,6 +12,7 @@ import psycopg
 from django.conf import settings
 
 from rekindle.store import readiness
+from rekindle.store.alerts import AlertKind, count_open_alerts
 from rekindle.store.database import Connection
 from rekindle.web import metrics as counters
 from rekindle.web import runtime
@@ -62,7 +63,7 @@ def _may_read(request: Request) -> bool:
 
 
 def _gauges(connection: Connection, now: datetime) -> str:
-    work = readiness.load_waiting(connection, now)
+    work, alerts = readiness.load_waiting(connection, now), count_open_alerts(connection)
     lines = [
         "# HELP rekindle_oldest_due_seconds Age of the oldest work that is due, by stage; 0 when nothing is late.",
         "# TYPE rekindle_oldest_due_seconds gauge",
@@ -70,6 +71,9 @@ def _gauges(connection: Connection, now: datetime) -> str:
         "# HELP rekindle_outbox_sends Sends in the outbox by state.",
         "# TYPE rekindle_outbox_sends gauge",
         *(f'rekindle_outbox_sends{{state="{state}"}} {count}' for state, count in work.outbox.items()),
+        "# HELP rekindle_open_alerts Alerts that wait for a person, by kind.",
+        "# TYPE rekindle_open_alerts gauge",
+        *(f'rekindle_open_alerts{{kind="{kind.value}"}} {alerts.get(kind.value, 0)}' for kind in AlertKind),
     ]
     return "\n".join(lines) + "\n"
 

@@ -53,6 +53,10 @@ class World:
     def __post_init__(self) -> None:
         self.maker = Maker(self.clock, self.http)
 
+    def use_maker(self, maker: Maker) -> None:
+        """Make every provider as the product does."""
+        self.make = maker  # type: ignore[method-assign, assignment]
+
     def use_http(self, settings: HttpSettings) -> None:
         """Other time limits for what is reached over HTTP."""
         self.http, self.maker = settings, Maker(self.clock, settings)

@@ -368,6 +368,26 @@ def test_limits_that_mean_nothing_stop_nothing_and_are_logged(world: World, capl
     assert "limits_unusable" in caplog.text
 
 
+def test_after_72_hours_without_a_worker_there_is_no_burst(world: World) -> None:
+    """R-15, the part of e-mail: what is still useful goes at the account's rate, one message a shopper."""
+    account(world, "only", limits={"per_second": 5})
+    provider = world.providers["only"]
+    assert isinstance(provider, FakeProvider)
+    first = people(world, 30)
+    people(world, 30, step="second", abandoned=timedelta(hours=26), touched=timedelta(hours=27))
+    world.clock.advance(72 * HOUR)
+    sent: list[int] = []
+    for _ in range(40):
+        before = len(provider.started)
+        deliver(world)
+        sent.append(len(provider.started) - before)
+        world.clock.advance(SECOND)
+    assert max(sent) <= 5
+    assert sum(sent) == 30, "each of 30 shoppers gets one message, not both"
+    assert len({letter.recipient for letter in provider.started}) == 30
+    assert len(first) == 30
+
+
 def test_nothing_is_written_about_an_account_that_simply_works(world: World) -> None:
     made, _ = account(world, "only")
     people(world, 30)

@@ -1,7 +1,7 @@
 """A delivery worker of the product in a process that can be killed: ``python -m tests.race.delivery_worker JSON``.
 
 The JSON says: dsn, port of the sink, connections, leases and settle time in seconds, and ``lookup``: whether the
-provider can be asked what it accepted (the sink can; SMTP cannot). It works until it is killed or stopped by SIGTERM.
+provider can be asked what it accepted (the sink can; SMTP cannot). ``keyed``: the port is that of the sink over HTTP. It works until it is killed or stopped by SIGTERM.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from types import FrameType
 from rekindle.engine.batch import Pace
 from rekindle.engine.context import Context
 from rekindle.engine.delivery_loop import DeliveryLoop
-from rekindle.providers.base import Capabilities, EmailProvider
+from rekindle.engine.make_provider import Maker, Provider
+from rekindle.providers.base import Capabilities
 from rekindle.providers.email.smtp import SmtpProvider, SmtpSettings, Tls
+from rekindle.providers.http_client import EgressRules, HttpSettings
 
 HASH_KEY, VAULT_KEY, PUBLIC_URL = b"h" * 32, b"v" * 32, "https://rekindle.example"
 
@@ -43,9 +45,14 @@ class AskableSmtp(SmtpProvider):
 
 
 def run(options: dict[str, object]) -> None:
-    def make(kind: str, settings: dict[str, object], secret: bytes) -> EmailProvider:
+    connections = int(str(options["connections"]))
+    maker = Maker(http=HttpSettings(rules=EgressRules(allow_loopback=True), connections=connections))
+
+    def make(kind: str, settings: dict[str, object], secret: bytes) -> Provider:
+        if options.get("keyed"):
+            return maker(kind, settings, secret)
         port = int(str(options["port"]))
-        smtp = SmtpSettings(host="127.0.0.1", port=port, tls=Tls.NONE, connections=int(str(options["connections"])))
+        smtp = SmtpSettings(host="127.0.0.1", port=port, tls=Tls.NONE, connections=connections)
         return AskableSmtp(smtp, port) if options["lookup"] else SmtpProvider(smtp)
 
     seconds = {name: float(str(options[name])) for name in ("claim_lease", "sending_lease", "settle_time")}

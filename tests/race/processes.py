@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -36,14 +37,44 @@ class Sink:
 @contextmanager
 def sink(*, late_rate: float = 0.0, late_s: float = 0.0, reply_s: float = 0.0) -> Iterator[Sink]:
     """A running sink; a share of what it is given it accepts ``late_s`` seconds later, all replies take ``reply_s``."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tests.race.smtp_sink", "0", str(late_rate), str(late_s), str(reply_s)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-    )
+    with _listening("tests.race.smtp_sink", late_rate, late_s, reply_s) as port:
+        yield Sink(port)
+
+
+class HttpSink:
+    """The counting provider over HTTP, in a process of its own."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def stats(self) -> dict[str, Any]:
+        stats: dict[str, Any] = self.ask("GET", "/stats")[1]
+        return stats
+
+    def ask(self, method: str, target: str, body: bytes = b"", **headers: str) -> tuple[int, Any]:
+        """One request; the status and what was told."""
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            link.request(method, target, body, {name.replace("_", "-"): value for name, value in headers.items()})
+            answer = link.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            link.close()
+
+
+@contextmanager
+def http_sink(*, late_rate: float = 0.0, late_s: float = 0.0, reply_s: float = 0.0) -> Iterator[HttpSink]:
+    """As `sink`, for a provider that knows keys."""
+    with _listening("tests.race.http_sink", late_rate, late_s, reply_s) as port:
+        yield HttpSink(port)
+
+
+@contextmanager
+def _listening(module: str, *settings: float) -> Iterator[int]:
+    child = subprocess.Popen([sys.executable, "-m", module, "0", *map(str, settings)], cwd=ROOT, stdout=subprocess.PIPE)
     try:
         assert child.stdout is not None
-        yield Sink(int(child.stdout.readline()))
+        yield int(child.stdout.readline())
     finally:
         child.kill()
         child.communicate()
