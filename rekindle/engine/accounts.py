@@ -75,7 +75,8 @@ def save_smtp_account(
         raise AccountError(f"{mistake}".capitalize() + ".") from None
     sealed = None
     if account.password is not None:
-        sealed = seal(context.vault_key, account.password.encode(), secret_owner(shop.id))
+        secret = account.password.encode()
+        sealed = seal(context.vault_key, secret, secret_owner(shop.id)) if secret else b""
     saved = _Saved(SMTP, Channel.EMAIL, account.name or account.host, options, sealed)
     return _store(connection, shop, saved, account_id=account_id, by=by)
 

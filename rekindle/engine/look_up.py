@@ -18,12 +18,13 @@ import msgspec
 
 from rekindle.engine.batch import PACE
 from rekindle.engine.compose import message_id
+from rekindle.engine.compose_sms import cart_link
 from rekindle.engine.context import Context
 from rekindle.engine.make_provider import Maker, Provider
 from rekindle.engine.route import secret_owner
 from rekindle.lib.ids import timed_id
 from rekindle.lib.vault import VaultError, open_sealed
-from rekindle.providers.base import EmailProvider
+from rekindle.providers.base import EmailProvider, SmsProvider, SmsTrace
 from rekindle.providers.http_client import HttpSettings
 from rekindle.store import settle as store
 from rekindle.store.changed_hours import note_hours_of_sends
@@ -35,6 +36,7 @@ from rekindle.store.settle import Doubt
 from rekindle.terms.decision import Question, allow, deny
 from rekindle.terms.reasons import Reason
 from rekindle.terms.send import Channel, SendEventKind
+from rekindle.terms.send_reference import SendReference
 from rekindle.terms.shop import ShopSettings
 
 _HTTP: Final = HttpSettings(connections=1, connect_s=8, answer_s=20)
@@ -77,7 +79,8 @@ def look_up(
     now, ask_at = context.clock.now(), doubt.uncertain_at + PACE.settle_time
     if now < ask_at:
         return LookedUp(Finding.TOO_EARLY, ask_at)
-    was_sent, can_ask = asyncio.run(_ask(connection, context, shop, doubt, http))
+    question = _question(connection, context, bucket, doubt)
+    was_sent, can_ask = asyncio.run(_ask(connection, context, shop, doubt, question, http=http))
     if not can_ask:
         return LookedUp(Finding.CANNOT_ASK)
     finding = {True: Finding.TAKEN, False: Finding.NOT_TAKEN, None: Finding.UNKNOWN}[was_sent]
@@ -110,12 +113,33 @@ def _settle(connection: Connection, bucket: int, doubt: Doubt, finding: Finding,
     return True
 
 
+def _question(connection: Connection, context: Context, bucket: int, doubt: Doubt) -> SmsTrace | str | None:
+    """By what the provider knows the message: an e-mail's id, or what a text message holds that no other does."""
+    if doubt.channel == Channel.EMAIL.value:
+        return message_id(context, doubt.id)
+    number = store.phone_of_send(connection, bucket, doubt.id) if doubt.channel == Channel.SMS.value else None
+    if number is None:
+        return None
+    return SmsTrace(
+        send_id=str(SendReference(bucket, doubt.id)),
+        recipient=number,
+        marker=cart_link(context, bucket, bytes(doubt.seed)),
+        since=doubt.uncertain_at - PACE.sending_lease,
+    )
+
+
 async def _ask(
-    connection: Connection, context: Context, shop: ShopSettings, doubt: Doubt, http: HttpSettings
+    connection: Connection,
+    context: Context,
+    shop: ShopSettings,
+    doubt: Doubt,
+    question: SmsTrace | str | None,
+    *,
+    http: HttpSettings,
 ) -> tuple[bool | None, bool]:
     """What the provider says, and whether it could be asked at all."""
     stored = sealed_account(connection, shop_id=shop.id, account_id=doubt.account_id or 0)
-    if stored is None or stored.channel != Channel.EMAIL.value:
+    if stored is None or question is None:
         return None, False
     maker = Maker(context.clock, http)
     try:
@@ -128,7 +152,9 @@ async def _ask(
             return None, False
         async with asyncio.timeout(_PATIENCE_S):
             await provider.open()
-            return await cast("EmailProvider", provider).lookup(message_id(context, doubt.id)), True
+            if isinstance(question, SmsTrace):
+                return await cast("SmsProvider", provider).lookup(question), True
+            return await cast("EmailProvider", provider).lookup(question), True
     except TimeoutError:
         return None, True
     finally:

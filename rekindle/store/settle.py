@@ -86,6 +86,12 @@ async def settled_doubts(link: AsyncConnection, bucket: int, settled_before: dat
     return [Doubt._make(row) for row in await cursor.fetchall()]
 
 
+def phone_of_send(connection: Connection, bucket: int, send_id: UUID) -> str | None:
+    """As `number_of_send`."""
+    row = connection.execute(sql("number_of_send"), {"bucket": bucket, "id": send_id}).fetchone()
+    return row[0] if row else None
+
+
 async def number_of_send(link: AsyncConnection, bucket: int, send_id: UUID) -> str | None:
     """The number a text message was for; None when it is not known any more."""
     row = await (await link.execute(sql("number_of_send"), {"bucket": bucket, "id": send_id})).fetchone()

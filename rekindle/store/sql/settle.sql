@@ -87,7 +87,7 @@ RETURNING id;
 -- in:    :bucket int, :id uuid, :shop_id bigint
 -- out:   Doubt columns                        0..1 rows
 -- locks: none (what follows is conditional on uncertain_at)      index: outbox_pkey
-SELECT id, shop_id, shopper_id, account_id, attempts, uncertain_at, first_try_at, letter_hash
+SELECT id, shop_id, shopper_id, channel, account_id, attempts, uncertain_at, first_try_at, letter_hash, seed
 FROM outbox
 WHERE bucket = %(bucket)s AND id = %(id)s AND shop_id = %(shop_id)s AND state = 'uncertain';
 

@@ -18,11 +18,12 @@ from rekindle.store.provider_accounts import AccountLine, accounts_of_shop
 from rekindle.terms.role import Action
 from rekindle.terms.send import Channel
 from rekindle.web.dashboard.access import Visit, person_id_of, shop_view
-from rekindle.web.dashboard.account_forms import AccountForm, RouteForm, form_for
+from rekindle.web.dashboard.account_forms import AccountForm, form_for
 from rekindle.web.dashboard.account_hook import show_hook
 from rekindle.web.dashboard.account_view import channel_of, state_of, title_of, turns_of
 from rekindle.web.dashboard.accounts import load_account, put_route
 from rekindle.web.dashboard.page import Section, show_page
+from rekindle.web.dashboard.route_form import RouteForm
 
 
 @shop_view(get=Action.READ, post=Action.CHANGE_SHOP)
@@ -66,7 +67,7 @@ def route(visit: Visit, account_id: int) -> HttpResponse:
     wanted = AccountRoute(
         position=form.cleaned_data["turn"] - 1,
         weight=form.cleaned_data["weight"],
-        limits=form.limits(found.limits),
+        limits=form.limits(),
         enabled=found.enabled,
     )
     try:

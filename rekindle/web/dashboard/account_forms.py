@@ -13,7 +13,6 @@ from django.core.validators import RegexValidator
 from rekindle.engine.make_provider import DEFAULT_CONNECTIONS, SMTP
 from rekindle.providers.catalogue import KINDS, Field
 from rekindle.store.provider_accounts import AccountLine
-from rekindle.terms.route_limits import RouteLimits
 from rekindle.web.dashboard.shop_forms import CardForm
 
 _SEALED: Final = "Stored encrypted and never shown again."
@@ -69,45 +68,6 @@ class SmtpForm(AccountForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text=_SEALED,
     )
-
-
-class RouteForm(CardForm):
-    """When the account's turn comes, and how much it may take."""
-
-    prefix = "route"
-    turn = forms.IntegerField(
-        label="Turn",
-        min_value=1,
-        max_value=100,
-        help_text="1 is asked first. Accounts of the same turn share the messages; later ones stand in.",
-    )
-    weight = forms.IntegerField(
-        label="Weight",
-        min_value=0,
-        max_value=1_000,
-        help_text="Share among the accounts of the same turn; 0 only helps out.",
-    )
-    per_second = forms.FloatField(
-        label="Messages a second", required=False, min_value=0.001, max_value=100_000, help_text="Empty: no limit."
-    )
-    per_day = forms.IntegerField(
-        label="Messages a day", required=False, min_value=1, max_value=1_000_000_000, help_text="Empty: no limit."
-    )
-
-    @classmethod
-    def of(cls, account: AccountLine, turn: int) -> RouteForm:
-        limits = account.limits or {}
-        known = {name: limits.get(name) for name in ("per_second", "per_day")}
-        return cls(initial={"turn": turn, "weight": account.weight, **known})
-
-    def limits(self, before: dict[str, Any] | None) -> dict[str, object]:
-        """The account's limits with these two changed; what is set for mailboxes and warm-up stays."""
-        kept = {name: value for name, value in (before or {}).items() if name in RouteLimits.__struct_fields__}
-        for name in ("per_second", "per_day"):
-            kept.pop(name, None)
-            if self.cleaned_data[name] is not None:
-                kept[name] = self.cleaned_data[name]
-        return kept
 
 
 def form_for(kind: str, data: Any = None, *, account: AccountLine | None = None) -> AccountForm:

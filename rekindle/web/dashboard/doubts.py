@@ -11,6 +11,7 @@ from django.http import HttpResponse
 
 from rekindle.engine.batch import PACE
 from rekindle.engine.compose import message_id
+from rekindle.engine.make_provider import SMTP
 from rekindle.store.dashboard.sends import SendList, list_sends
 from rekindle.store.provider_accounts import AccountLine, accounts_of_shop
 from rekindle.terms.reasons import Reason
@@ -35,6 +36,7 @@ class DoubtView:
     message_id: str
     answer: str
     ask_at: datetime | None
+    can_ask: bool
     may_repeat: bool
 
 
@@ -80,5 +82,6 @@ def _view(visit: Visit, row: SendView, accounts: Mapping[int, AccountLine]) -> D
         message_id=message_id(visit.context, row.send.id),
         answer=answer[:300],
         ask_at=ask_at if ask_at and ask_at > visit.now else None,
+        can_ask=account is not None and account.kind != SMTP,
         may_repeat=row.reason != Reason.OPERATOR.value,
     )

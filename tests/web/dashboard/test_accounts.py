@@ -20,6 +20,7 @@ from rekindle.providers.http_client import HttpSettings
 from rekindle.providers.http_client.egress import EgressRules
 from rekindle.simulate.inbox.inbox import Inbox
 from rekindle.store.provider_accounts import account_of_shop, accounts_of_shop
+from rekindle.terms.route_limits import parse_route_limits
 from tests.web.seed import Seeded
 from tests.web.world import World
 
@@ -138,13 +139,52 @@ def test_accounts_change_places_and_share_a_turn(world: World) -> None:
     assert client.post(world.path(f"accounts/{first}/move"), {"direction": "sideways"}).status_code == 400
 
 
-def test_limits_of_mailboxes_survive_a_change_of_the_others(world: World) -> None:
+ROUTE = {"route-turn": "1", "route-weight": "100", "route-per_second": "", "route-per_day": "9"}
+
+
+def test_limits_towards_mailboxes_and_a_warm_up_are_kept_and_shown(world: World) -> None:
+    account_id, client = add(world, "smtp", SMTP), world.as_(OWNER)
+    path = world.path(f"accounts/{account_id}/route")
+    typed = {"route-mailboxes": "gmail 5/s 2000/day\r\n\r\nGMX.de 100/day", "route-started_on": "2026-03-02"}
+    assert client.post(path, {**ROUTE, **typed, "route-warm_up": "50, 100 200"}).status_code == 302
+    limits = {
+        "per_day": 9,
+        "mailboxes": {"gmail": {"per_second": 5.0, "per_day": 2000}, "gmx.de": {"per_day": 100}},
+        "warm_up": {"started_on": "2026-03-02", "per_day": [50, 100, 200]},
+    }
+    assert one(world, account_id).limits == limits
+    assert parse_route_limits(limits).warm_up is not None
+    page = client.get(world.path(f"accounts/{account_id}/")).text
+    assert "gmail 5/s 2000/day" in page
+    assert "50, 100, 200" in page
+    client.post(path, ROUTE)
+    assert one(world, account_id).limits == {"per_day": 9}
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"route-mailboxes": "gmail"},
+        {"route-mailboxes": "gmail fast"},
+        {"route-mailboxes": "not_a_domain! 5/s"},
+        {"route-mailboxes": "gmail 0/day"},
+        {"route-started_on": "2026-03-02"},
+        {"route-warm_up": "50, 100"},
+        {"route-started_on": "2026-03-02", "route-warm_up": "50, many"},
+        {"route-started_on": "tomorrow", "route-warm_up": "50"},
+    ],
+)
+def test_limits_that_mean_nothing_are_refused(world: World, typed: dict[str, str]) -> None:
     account_id = add(world, "smtp", SMTP)
-    limits = {"mailboxes": {"gmail": {"per_day": 100}}, "per_day": 5}
-    world.connection.execute("UPDATE provider_accounts SET limits = %s WHERE id = %s", [json.dumps(limits), account_id])
-    typed = {"route-turn": "1", "route-weight": "100", "route-per_second": "", "route-per_day": "9"}
-    world.as_(OWNER).post(world.path(f"accounts/{account_id}/route"), typed)
-    assert one(world, account_id).limits == {"mailboxes": {"gmail": {"per_day": 100}}, "per_day": 9}
+    answer = world.as_(OWNER).post(world.path(f"accounts/{account_id}/route"), {**ROUTE, **typed})
+    assert answer.status_code == 422
+    assert one(world, account_id).limits is None
+
+
+def test_a_server_without_a_password_has_no_secret(world: World) -> None:
+    account_id = add(world, "smtp", {**SMTP, **HERE})
+    assert not one(world, account_id).has_secret
+    assert "stored; leave empty" not in world.as_(OWNER).get(world.path(f"accounts/{account_id}/")).text
 
 
 def test_an_account_is_stopped_started_and_switched_off(world: World) -> None:
