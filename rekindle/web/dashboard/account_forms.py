@@ -87,7 +87,7 @@ def form_for(kind: str, data: Any = None, *, account: AccountLine | None = None)
 
 
 class _SecretText(forms.Textarea):
-    """A secret of several lines (a PEM key); like a password it is never put back into the page."""
+    """A secret of several lines (a PEM key, a JSON file); like a password it is never put back into the page."""
 
     def format_value(self, value: Any) -> None:
         return None
@@ -103,7 +103,7 @@ def _field(field: Field, *, is_stored: bool) -> forms.CharField:
     hint = field.hint[:1].upper() + field.hint[1:]
     attributes = {"spellcheck": "false", "autocomplete": "off"}
     if field.is_secret:
-        is_long = "PEM" in field.label
+        is_long = "PEM" in field.label or "JSON" in field.label
         secret = {"autocomplete": "new-password", "spellcheck": "false"}
         widget: forms.Widget = _SecretText({**secret, "rows": 4}) if is_long else forms.PasswordInput(secret)
         hint = (
