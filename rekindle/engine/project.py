@@ -129,7 +129,11 @@ class Projection:
         return keys
 
     def _fold(self, draft: CartDraft, p: Placed, owner: Place | None, *, is_told: bool) -> None:
-        event, place = p.event, Place(draft.bucket, draft.id)
+        event = p.event
+        folded = self._folded.get(draft.id.int)
+        if folded is None:
+            folded = self._folded[draft.id.int] = Folded(Place(draft.bucket, draft.id), [], set())
+        place = folded.place
         was_open = draft.state is CartState.OPEN and not draft.is_new
         if draft.is_new and not draft.is_changed:
             for key in p.keys:
@@ -138,9 +142,6 @@ class Projection:
         if draft.bucket == p.bucket or is_unheard(draft, p):
             apply(draft, event, self._shop, p.at_ms)
         p.cart = place
-        folded = self._folded.get(draft.id.int)
-        if folded is None:
-            folded = self._folded[draft.id.int] = Folded([], set())
         folded.events.append(p)
         folded.keys.update(p.keys)
         if owner is not None and (draft.shopper_id is None or (may_change_hands and draft.shopper_id != owner.id)):

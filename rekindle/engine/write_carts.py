@@ -46,6 +46,7 @@ _MAX_HEARD = 20
 class Folded(NamedTuple):
     """What a cart of the batch came from: its events in the order of time, and the visitor keys of all of them."""
 
+    place: Place
     events: list[Placed]
     keys: set[str]
 

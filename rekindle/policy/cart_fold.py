@@ -47,10 +47,10 @@ OF_A_VISIT: Final = frozenset({EventKind.PRODUCT_VIEWED, EventKind.PAGE_VIEWED, 
 ECHO = timedelta(minutes=5)
 #: Filled again within this time, an emptied cart is the same one.
 REFILL = timedelta(days=1)
-_KEPT_FACTS: Final = (
+_KEPT_FACTS: Final = frozenset((
     "device", "locale", "timezone", "country", "region", "campaign",
     "step", "shipping_method", "payment_method", "reason", "coupon", "coupon_outcome",
-)  # fmt: skip
+))  # fmt: skip
 _RUN_FACTS: Final = (
     "stage_at", "view_count", "payment_failed", "coupon_tried", "gone", "told_value", "cut",
     "step", "shipping_method", "payment_method", "reason", "coupon", "coupon_outcome",
@@ -67,6 +67,8 @@ _STAGE_OF: Final = {
     EventKind.PAYMENT_ENTERED: Stage.PAYMENT,
     EventKind.PAYMENT_FAILED: Stage.PAYMENT,
 }
+
+_WORD_OF: Final = {stage: stage.value for stage in Stage}  # an enum's own way to its value is slow
 
 
 def fold(cart: Cart | None, event: ShopEvent, shop: ShopSettings, *, bucket: int, cart_id: UUID, cart_key: str) -> Cart:
@@ -269,10 +271,11 @@ def _reach(draft: CartDraft, event: ShopEvent, at_ms: int) -> None:
     stage = _STAGE_OF.get(event.kind)
     if stage is None or (draft.is_browse and stage is not Stage.BROWSE):
         return
+    word = _WORD_OF[stage]
     reached: dict[str, int] = draft.facts.setdefault("stage_at", {})
-    first = reached.get(stage.value)
+    first = reached.get(word)
     if first is None or at_ms < first:
-        reached[stage.value] = at_ms
+        reached[word] = at_ms
     if STAGE_ORDER[stage] > STAGE_ORDER[draft.stage]:
         draft.stage = stage
 
@@ -280,9 +283,9 @@ def _reach(draft: CartDraft, event: ShopEvent, at_ms: int) -> None:
 def _note(draft: CartDraft, event: ShopEvent, is_newest: bool) -> None:
     """Facts of behaviour, the newest winning; where to go back to; what the shop says it is worth."""
     facts = draft.facts
-    for name in _KEPT_FACTS:
-        if name in event.facts and (is_newest or name not in facts):
-            facts[name] = event.facts[name]
+    for name, value in event.facts.items():
+        if name in _KEPT_FACTS and (is_newest or name not in facts):
+            facts[name] = value
     if draft.visitor_key is None:
         draft.visitor_key = event.visitor_key
     if event.checkout_key is not None and (is_newest or draft.checkout_key is None):
