@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import secrets
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 
 os.environ.setdefault("REKINDLE_DEBUG", "1")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rekindle.settings")
@@ -21,6 +24,20 @@ from rekindle.store.database import Connection, connect
 ROOT = Path(__file__).resolve().parent.parent
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)  # a Monday
 _RINGS = ("pure", "store", "engine", "providers", "web", "browser", "race", "docs")
+
+
+#: A test that hangs ends its process with a traceback of every thread after so long; the rest of the run goes on.
+LONGEST_TEST_S = 300.0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    standard_error = item.config.stash[fault_handler_stderr_fd_key]  # the real one, not what a test has captured
+    faulthandler.dump_traceback_later(LONGEST_TEST_S, exit=True, file=standard_error)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,7 +88,6 @@ def template_database(admin_dsn: str) -> str:
 def _migrate(dsn: str) -> None:
     """Run the migrations in a process of its own, as an installation does."""
     import subprocess
-    import sys
     from urllib.parse import quote
 
     info = psycopg.conninfo.conninfo_to_dict(dsn)

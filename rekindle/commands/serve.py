@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from importlib import import_module
 from typing import Any
 
 from rekindle.commands.leash import die_with
-from rekindle.commands.stop_once import heed_first_signal_only
+from rekindle.commands.stop_once import STOPS, heed_first_signal_only
 from rekindle.lib.operator_error import OperatorError
 
 HELP = "serve the API, webhooks, public pages and dashboard"
@@ -100,6 +101,8 @@ def require_free_port(host: str, port: int) -> None:
 
 def _load_in_worker(parent: int, target: str) -> Callable[..., Any]:
     """Load the application in a worker process, which ends when its parent does, `kill -9` included."""
+    for number in STOPS:  # until the worker listens for itself: the parent's handler came along and ends nobody here
+        signal.signal(number, signal.SIG_DFL)
     die_with(parent)
     heed_first_signal_only()
     module, name = target.split(":")

@@ -13,7 +13,7 @@ import signal
 from granian import _signals
 from granian._granian import WorkerSignal
 
-_STOPS = (signal.SIGINT, signal.SIGTERM)
+STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 def heed_first_signal_only() -> None:
@@ -30,6 +30,6 @@ def _listen_once(loop: asyncio.AbstractEventLoop) -> WorkerSignal:
             told.append(number)
             event.set()
 
-    for number in _STOPS:
+    for number in STOPS:
         loop.add_signal_handler(number, stop, number)
     return event

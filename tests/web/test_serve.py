@@ -44,7 +44,7 @@ def serving(dsn: str, port: int) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.kill()
-        process.communicate()
+        process.communicate(timeout=60)
 
 
 def wait_until_it_takes_connections(process: subprocess.Popen[str], port: int) -> None:
@@ -88,6 +88,29 @@ def test_its_workers_end_when_it_is_killed(fresh_dsn: str) -> None:
         process.communicate(timeout=60)  # returns when the last worker has closed the shared standard error
     with serving(fresh_dsn, port):
         assert status_of(port, "/healthz") == 200
+
+
+#: A worker as the server forks it, while it loads: the server's own handler came along.
+LOADING_WORKER = """
+import multiprocessing, os, signal
+from rekindle.commands.serve import _load_in_worker
+
+def child(parent):
+    _load_in_worker(parent, "os:getpid")
+    signal.raise_signal(signal.SIGTERM)
+
+signal.signal(signal.SIGTERM, lambda *told: None)
+worker = multiprocessing.get_context("fork").Process(target=child, args=(os.getpid(),))
+worker.start()
+worker.join()
+print(worker.exitcode)
+"""
+
+
+def test_a_worker_that_is_told_to_stop_before_it_listens_ends() -> None:
+    command = [sys.executable, "-c", LOADING_WORKER]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert told.stdout.strip() == str(-signal.SIGTERM), told.stderr
 
 
 def test_a_port_in_use_is_the_operators_mistake(fresh_dsn: str) -> None:
