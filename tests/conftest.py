@@ -1,11 +1,9 @@
-"""Where do tests get a database? A template with all migrations, made once, cloned per test process or per test."""
+"""What do the tests of every ring share? Databases, a clock, a context, and an end for a test that hangs."""
 
 from __future__ import annotations
 
 import faulthandler
 import os
-import secrets
-import sys
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +18,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rekindle.settings")
 from rekindle.engine.context import Context
 from rekindle.lib.clock import MovableClock
 from rekindle.store.database import Connection, connect
+from tests.databases import Copies, template
 
 ROOT = Path(__file__).resolve().parent.parent
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)  # a Monday
@@ -48,10 +47,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(getattr(pytest.mark, ring))
 
 
-def _with_database(dsn: str, name: str) -> str:
-    return psycopg.conninfo.make_conninfo(dsn, dbname=name)
-
-
 @pytest.fixture(scope="session")
 def admin_dsn() -> str:
     """A server on which tests may create databases: by URL, else the embedded one under .rekindle/test."""
@@ -60,74 +55,41 @@ def admin_dsn() -> str:
         return url
     from rekindle.store.postgres.runner import ensure_running
 
-    return ensure_running(ROOT / ".rekindle" / "test").admin_dsn
+    dsn = ensure_running(ROOT / ".rekindle" / "test").admin_dsn
+    with psycopg.connect(dsn, autocommit=True) as admin:  # nothing here has to outlive a power cut
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            admin.execute(f"ALTER SYSTEM SET {setting} = off")  # type: ignore[arg-type]
+        admin.execute("SELECT pg_reload_conf()")
+    return dsn
 
 
 @pytest.fixture(scope="session")
 def template_database(admin_dsn: str) -> str:
-    """Name of a database with the schema of this checkout; made once per schema, shared by all test processes."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for path in sorted((ROOT / "rekindle" / "store").rglob("*.py")):
-        if path.parent.name in ("migrations", "models") or path.name == "partitions.py":
-            digest.update(path.read_bytes())
-    name = f"rekindle_template_{digest.hexdigest()[:12]}"
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute("SELECT pg_advisory_lock(723001)")  # one test process builds, the others wait
-        if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-            building = f"{name}_building"
-            admin.execute(f'DROP DATABASE IF EXISTS "{building}" WITH (FORCE)')
-            admin.execute(f'CREATE DATABASE "{building}"')
-            _migrate(_with_database(admin_dsn, building))
-            admin.execute(f'ALTER DATABASE "{building}" RENAME TO "{name}"')
-        admin.execute("SELECT pg_advisory_unlock(723001)")
-    return name
-
-
-def _migrate(dsn: str) -> None:
-    """Run the migrations in a process of its own, as an installation does."""
-    import subprocess
-    from urllib.parse import quote
-
-    info = psycopg.conninfo.conninfo_to_dict(dsn)
-    query = f"?host={quote(str(info['host']), safe='')}" if info.get("host") else ""
-    if info.get("port"):
-        query += ("&" if query else "?") + f"port={info['port']}"
-    auth = str(info.get("user", "")) + (f":{info['password']}" if info.get("password") else "")
-    url = f"postgresql://{auth}@/{info['dbname']}{query}"
-    done = subprocess.run(
-        [sys.executable, "-m", "django", "migrate", "--verbosity", "0"],
-        env={**os.environ, "DATABASE_URL": url},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"the migrations failed:\n{done.stderr[-4000:]}")
-
-
-@pytest.fixture
-def fresh_dsn(admin_dsn: str, template_database: str) -> Iterator[str]:
-    """DSN of a database of this test's own; for tests that need several connections or kill things."""
-    name = f"rekindle_test_{secrets.token_hex(6)}"
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"')
-    yield _with_database(admin_dsn, name)
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    """Name of a database with the schema of this checkout."""
+    return template(admin_dsn)
 
 
 @pytest.fixture(scope="session")
-def session_dsn(admin_dsn: str, template_database: str) -> Iterator[str]:
+def copies(admin_dsn: str, template_database: str) -> Iterator[Copies]:
+    made = Copies(admin_dsn, template_database)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fresh_dsn(copies: Copies) -> Iterator[str]:
+    """DSN of a database of this test's own; for tests that need several connections or kill things."""
+    dsn = copies.take()
+    yield dsn
+    copies.give_back(dsn)
+
+
+@pytest.fixture(scope="session")
+def session_dsn(copies: Copies) -> Iterator[str]:
     """DSN of a database shared by the rolled-back tests of one test process."""
-    name = f"rekindle_session_{secrets.token_hex(6)}"
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"')
-    yield _with_database(admin_dsn, name)
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    dsn = copies.take()
+    yield dsn
+    copies.give_back(dsn)
 
 
 @pytest.fixture

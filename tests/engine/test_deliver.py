@@ -4,51 +4,24 @@ from __future__ import annotations
 
 import email
 import email.policy
-import secrets
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import psycopg
 import pytest
 
 from rekindle.engine.account_health import TRIAL
-from rekindle.engine.context import Context
 from rekindle.engine.outcome import BACK_OFF
-from rekindle.lib.clock import MovableClock
 from rekindle.lib.tokens import read_token
 from rekindle.policy.breaker import FIRST_PAUSE, OPERATOR_PAUSE
 from rekindle.providers.base import Fault, NotStarted, Pause, Rejected, Uncertain
 from rekindle.providers.fake import FakeProvider
 from rekindle.render.email import EmailTemplate
-from rekindle.store.database import Connection, connect
 from rekindle.terms.send_reference import read_reference
 from tests.due_sends import Person, add_account, publish_template
 
-from .delivery import World, make_world
+from .delivery import World
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-
-
-@pytest.fixture(scope="module")
-def shared_dsn(admin_dsn: str, template_database: str) -> Iterator[str]:
-    """A database of this module's own: a delivery worker commits on a connection of its own."""
-    name = f"rekindle_deliver_{secrets.token_hex(6)}"
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"')
-    yield psycopg.conninfo.make_conninfo(admin_dsn, dbname=name)
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-@pytest.fixture
-def link(shared_dsn: str) -> Iterator[Connection]:
-    with connect(shared_dsn) as connection:
-        yield connection
-
-
-@pytest.fixture
-def world(link: Connection, shared_dsn: str, context: Context, clock: MovableClock, spread: int) -> World:
-    return make_world(link, shared_dsn, context, clock, spread)
 
 
 # --- what goes out

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
 from rekindle.engine.batch import PACE, Tally
@@ -17,29 +14,13 @@ from rekindle.engine.context import Context
 from rekindle.engine.deliver import Deliverer
 from rekindle.engine.settle import Settled, Settler
 from rekindle.lib.clock import MovableClock
-from rekindle.store.database import Connection, connect
+from rekindle.store.database import Connection
 from tests.due_sends import Person, add_account
 from tests.providers.apis import APIS, Account
 from tests.providers.http_server import RESET, Got, Reply
 
 from .api_delivery import over
 from .delivery import World, make_world
-
-
-@pytest.fixture(scope="module")
-def shared_dsn(admin_dsn: str, template_database: str) -> Iterator[str]:
-    name = f"rekindle_apis_{secrets.token_hex(6)}"
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"')
-    yield psycopg.conninfo.make_conninfo(admin_dsn, dbname=name)
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-@pytest.fixture
-def link(shared_dsn: str) -> Iterator[Connection]:
-    with connect(shared_dsn) as connection:
-        yield connection
 
 
 @pytest.fixture

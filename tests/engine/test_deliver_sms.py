@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import psycopg
 import pytest
 
 from rekindle.engine.batch import PACE, Tally
@@ -21,7 +19,7 @@ from rekindle.engine.deliver import Deliverer
 from rekindle.engine.settle import Settled, Settler
 from rekindle.engine.templates import TemplateRefusedError, save_sms_template
 from rekindle.lib.clock import MovableClock
-from rekindle.store.database import Connection, connect
+from rekindle.store.database import Connection
 from rekindle.terms.send_reference import read_reference
 from tests.due_sends import Person, publish_template
 from tests.providers.http_server import RESET, Got, Reply, form, serving
@@ -56,22 +54,6 @@ class Gateway:
             fault, self.fault = self.fault, None
             return fault
         return Reply.of(201, {"sid": "SM" + f"{self.calls:032x}", "status": "queued"})
-
-
-@pytest.fixture(scope="module")
-def shared_dsn(admin_dsn: str, template_database: str) -> Iterator[str]:
-    name = f"rekindle_sms_{secrets.token_hex(6)}"
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"')
-    yield psycopg.conninfo.make_conninfo(admin_dsn, dbname=name)
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-@pytest.fixture
-def link(shared_dsn: str) -> Iterator[Connection]:
-    with connect(shared_dsn) as connection:
-        yield connection
 
 
 @pytest.fixture

@@ -8,15 +8,13 @@ counted by send. Prints what the run came to.
 from __future__ import annotations
 
 import re
-import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import psycopg
 import pytest
 
 from rekindle.engine.change_route import AccountRoute, change_route
@@ -26,7 +24,7 @@ from rekindle.engine.settle import Settler
 from rekindle.lib.clock import MovableClock
 from rekindle.providers.http_client import EgressRules, HttpSettings
 from rekindle.store.alerts import open_alerts
-from rekindle.store.database import Connection, connect
+from rekindle.store.database import Connection
 from tests.providers.apis import APIS
 from tests.providers.http_server import HANG, RESET, Got, Reply, serving
 
@@ -126,22 +124,6 @@ class Provider:
         wanted = parse_qs(urlsplit(got.target).query).get("metadata_message", [""])[0]
         found = [{"Metadata": {"message": wanted}}] if wanted in self.looked_up else []
         return Reply.of(200, {"TotalCount": len(found), "Messages": found})
-
-
-@pytest.fixture(scope="module")
-def shared_dsn(admin_dsn: str, template_database: str) -> Iterator[str]:
-    name = f"rekindle_faults_{secrets.token_hex(6)}"
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"')
-    yield psycopg.conninfo.make_conninfo(admin_dsn, dbname=name)
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-@pytest.fixture
-def link(shared_dsn: str) -> Iterator[Connection]:
-    with connect(shared_dsn) as connection:
-        yield connection
 
 
 @pytest.fixture

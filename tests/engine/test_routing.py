@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
 from rekindle.engine.account_health import TRIAL
@@ -25,7 +22,7 @@ from rekindle.providers.base import Fault, NotStarted, Pause, Rejected, Uncertai
 from rekindle.providers.fake import FakeProvider
 from rekindle.store.alerts import open_alerts
 from rekindle.store.async_connection import Line
-from rekindle.store.database import Connection, connect
+from rekindle.store.database import Connection
 from tests.due_sends import Person, add_account
 
 from .delivery import World, make_world
@@ -34,22 +31,6 @@ SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelt
 BUSY = NotStarted("429", "too many requests", Pause.BACK_OFF)
 REVOKED = NotStarted("401", "the key is not valid", Pause.OPERATOR)
 LOST = Uncertain("the connection broke")
-
-
-@pytest.fixture(scope="module")
-def shared_dsn(admin_dsn: str, template_database: str) -> Iterator[str]:
-    name = f"rekindle_routing_{secrets.token_hex(6)}"
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"')
-    yield psycopg.conninfo.make_conninfo(admin_dsn, dbname=name)
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-@pytest.fixture
-def link(shared_dsn: str) -> Iterator[Connection]:
-    with connect(shared_dsn) as connection:
-        yield connection
 
 
 @pytest.fixture

@@ -3,49 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
 from rekindle.engine.batch import PACE
-from rekindle.engine.context import Context
 from rekindle.engine.deliver import Deliverer
 from rekindle.engine.outcome import ASK_ANEW
-from rekindle.lib.clock import MovableClock
 from rekindle.providers.base import Letter, Outcome
 from rekindle.providers.fake import FakeProvider
 from rekindle.store import outbox
-from rekindle.store.database import Connection, connect
 from tests.due_sends import Person
 
-from .delivery import World, make_world
+from .delivery import World
 
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture(scope="module")
-def shared_dsn(admin_dsn: str, template_database: str) -> Iterator[str]:
-    name = f"rekindle_second_{secrets.token_hex(6)}"
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"')
-    yield psycopg.conninfo.make_conninfo(admin_dsn, dbname=name)
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-@pytest.fixture
-def link(shared_dsn: str) -> Iterator[Connection]:
-    with connect(shared_dsn) as connection:
-        yield connection
-
-
-@pytest.fixture
-def world(link: Connection, shared_dsn: str, context: Context, clock: MovableClock, spread: int) -> World:
-    return make_world(link, shared_dsn, context, clock, spread)
 
 
 def before_the_second_lock(monkeypatch: pytest.MonkeyPatch, happen: Callable[[], None]) -> None:

@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
-import psycopg
 import pytest
 
 from rekindle.engine.batch import PACE
-from rekindle.engine.context import Context
 from rekindle.engine.deliver import Deliverer
 from rekindle.engine.doubt import Choice, Decision, NotUncertainError, decide, list_uncertain
 from rekindle.engine.settle import ASK_AGAIN, Settled, Settler
-from rekindle.lib.clock import MovableClock
 from rekindle.providers.base import Capabilities, Uncertain
 from rekindle.providers.fake import FakeProvider
-from rekindle.store.database import Connection, connect
 from rekindle.terms.shop import ShopSettings
 from tests.due_sends import Person, add_account
 
-from .delivery import World, make_world
+from .delivery import World
 
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture(scope="module")
-def shared_dsn(admin_dsn: str, template_database: str) -> Iterator[str]:
-    name = f"rekindle_settle_{secrets.token_hex(6)}"
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"')
-    yield psycopg.conninfo.make_conninfo(admin_dsn, dbname=name)
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-@pytest.fixture
-def link(shared_dsn: str) -> Iterator[Connection]:
-    with connect(shared_dsn) as connection:
-        yield connection
-
-
-@pytest.fixture
-def world(link: Connection, shared_dsn: str, context: Context, clock: MovableClock, spread: int) -> World:
-    return make_world(link, shared_dsn, context, clock, spread)
 
 
 def settle(world: World, *people: Person) -> Settled:

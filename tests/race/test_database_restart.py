@@ -28,7 +28,7 @@ from rekindle.providers.email.smtp import SmtpProvider, SmtpSettings, Tls
 from rekindle.store.database import connect
 from rekindle.store.partitions import ensure_partitions
 from rekindle.store.postgres import ensure_running, stop
-from tests.conftest import _migrate
+from tests.databases import migrate
 from tests.due_sends import Person, add_account, publish_template, seed
 from tests.factories import make_shop
 
@@ -62,7 +62,7 @@ def test_two_workers_send_through_a_database_that_goes_away_three_times(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server = ensure_running(home)
-    _migrate(server.dsn)
+    migrate(server.dsn)
     context = Context(hash_key=b"h" * 32, vault_key=b"v" * 32, public_url="https://rekindle.example")
     with sink(reply_s=0.004) as there:
         with connect(server.dsn) as link:

@@ -8,7 +8,6 @@ that is undone.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -52,8 +51,9 @@ def person(fresh_dsn: str, context: Context, shop: ShopSettings) -> Person:
         return seed(link, context, [Person("ada", shop, template_version_id=version)])[0]
 
 
-def undone(dsn: str, verb: Callable[[Connection], object], last: tuple[str, object], first: tuple[str, object]) -> int:
-    """Run ``verb`` into a deadlock over its ``first`` and ``last`` lock; returns how many deadlocks there were."""
+def undone(dsn: str, verb: Callable[[Connection], object], last: tuple[str, object], first: tuple[str, object]) -> None:
+    """Run ``verb`` into a deadlock over its ``first`` and ``last`` lock, and make sure that there was one."""
+    before = deadlocks(dsn)
     with connect(dsn) as other, connect(dsn) as link:
         other.execute("SET deadlock_timeout = '1h'")
         link.execute(f"SET deadlock_timeout = '{_SOON}'")  # type: ignore[arg-type]
@@ -74,18 +74,14 @@ def undone(dsn: str, verb: Callable[[Connection], object], last: tuple[str, obje
         worker.join(60)
         assert not worker.is_alive()
         assert failures == []
-    return deadlocks(dsn)
+    until(lambda: deadlocks(dsn) > before, timeout_s=60, what="the count of the deadlock")
 
 
 def deadlocks(dsn: str) -> int:
-    """How many the server noticed in this database; it says so a moment after the sessions have ended."""
+    """How many the server noticed in this database so far; a session tells of its own when it ends, or a little later."""
     with connect(dsn) as link:
-        end = time.monotonic() + 30
-        while not (
-            count := one(link, "SELECT deadlocks AS n FROM pg_stat_database WHERE datname = current_database()")
-        ):
-            assert time.monotonic() < end
-        return int(str(count["n"]))
+        told = one(link, "SELECT deadlocks AS n FROM pg_stat_database WHERE datname = current_database()")
+        return int(str(told["n"]))
 
 
 _SHOPPER = "SELECT 1 FROM shoppers WHERE id = %s FOR UPDATE"
