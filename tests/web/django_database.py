@@ -16,8 +16,11 @@ _QUICK_HASHERS = [f"django.contrib.auth.hashers.{name}PasswordHasher" for name i
 
 
 @contextmanager
-def django_on(dsn: str, context: Context, *, pool: int = 4) -> Iterator[Database]:
-    """Within the block Django's connections and `rekindle.web.runtime` use this database and this context."""
+def django_on(dsn: str, context: Context, *, pool: int = 4, options: str = "") -> Iterator[Database]:
+    """Within the block Django's connections and `rekindle.web.runtime` use this database and this context.
+
+    ``options``: settings of the pool's sessions, as libpq takes them; Django's own keep to the server's.
+    """
     import django
 
     django.setup()
@@ -30,7 +33,7 @@ def django_on(dsn: str, context: Context, *, pool: int = 4) -> Iterator[Database
     kept, kept_pools, kept_context = dict(settings), list(runtime._opened), runtime.context
     connections["default"].close()
     settings.update(_django_names(dsn), CONN_MAX_AGE=0)
-    database = Database(dsn, size=pool).open()
+    database = Database(psycopg.conninfo.make_conninfo(dsn, options=options), size=pool).open()
     runtime._opened[:] = [database]
     runtime.context = lambda: context  # type: ignore[assignment]
     try:

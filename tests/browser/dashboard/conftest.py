@@ -14,9 +14,9 @@ from rekindle.simulate.serve_wsgi import Site
 from tests.browser.conftest import Open
 from tests.web.people import PASSWORD
 from tests.web.seed import PICTURES
-from tests.web.world import World, seeded, world
+from tests.web.world import World, grounds, seeded, world
 
-__all__ = ["seeded", "world"]
+__all__ = ["grounds", "seeded", "world"]
 
 #: Playwright's synchronous interface runs a loop in the test's thread, which Django would take for its own.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")

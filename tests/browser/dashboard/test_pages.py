@@ -18,6 +18,8 @@ from tests.web.dashboard.test_overview import rows_of
 from tests.web.seed import Seeded
 from tests.web.world import World
 
+pytestmark = pytest.mark.only_reads
+
 SHOTS = os.environ.get("REKINDLE_SHOTS")  #: a folder that gets a picture of every page
 SIZES = pytest.mark.parametrize(("width", "colours"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
 
@@ -51,6 +53,7 @@ def look(page: Page, name: str, width: int, colours: str) -> None:
     assert fits(page), f"{name} is wider than {width} px"
 
 
+@pytest.mark.writes
 @SIZES
 def test_every_page_fits_and_complains_of_nothing(
     world: World, seeded: Seeded, site: str, sign_in: SignIn, width: int, colours: str

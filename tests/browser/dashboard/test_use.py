@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+import pytest
 from playwright.sync_api import Dialog, expect
 
 from tests.browser.dashboard.conftest import SignIn
@@ -13,6 +14,8 @@ from tests.web.dashboard.test_overview import rows_of
 from tests.web.seed import Seeded
 from tests.web.seed_rows import Rows
 from tests.web.world import World
+
+pytestmark = pytest.mark.only_reads
 
 OWNER = "owner@fernweh.example"
 
@@ -108,6 +111,7 @@ def test_several_shops_are_switched_in_the_side_bar(world: World, site: str, sig
     expect(page).to_have_url(f"{site}{world.path(shop=world.other)}")
 
 
+@pytest.mark.writes
 def test_hostile_carts_run_nothing(world: World, seeded: Seeded, site: str, sign_in: SignIn) -> None:
     """Check S-06 in a real browser: no dialog opens and the content policy has nothing to stop."""
     rows, now = Rows(world.shop, world.context), world.clock.now()

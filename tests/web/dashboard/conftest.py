@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from django.test.utils import setup_test_environment, teardown_test_environment
 
-from tests.web.world import seeded, world
+from tests.web.world import grounds, seeded, world
 
-__all__ = ["seeded", "world"]
+__all__ = ["grounds", "seeded", "world"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,6 +14,8 @@ from tests.web.seed import Seeded
 from tests.web.seed_rows import Rows
 from tests.web.world import World
 
+pytestmark = pytest.mark.only_reads
+
 OWNER, MARKETER, VIEWER = "owner@fernweh.example", "marketer@fernweh.example", "viewer@fernweh.example"
 
 POLYGLOTS = [
@@ -105,6 +107,7 @@ def test_who_asked_for_an_address_is_logged_without_the_address(
     assert "@" not in str(record.facts)  # type: ignore[attr-defined]
 
 
+@pytest.mark.writes
 def test_nothing_that_a_shop_or_shopper_typed_becomes_markup(world: World, seeded: Seeded) -> None:
     rows, now = Rows(world.shop, world.context), world.clock.now()
     for number, text in enumerate(POLYGLOTS):

@@ -13,6 +13,8 @@ from tests.web.seed import Seeded
 from tests.web.seed_rows import Rows
 from tests.web.world import World
 
+pytestmark = pytest.mark.only_reads
+
 VIEWER = "viewer@fernweh.example"
 
 
@@ -92,6 +94,7 @@ def test_search_compares_whole_texts_only(world: World, seeded: Seeded, text: st
     assert (answer.status_code, answer.context["rows"] == [] or text == "%00") == (200, True)
 
 
+@pytest.mark.writes
 def test_a_phone_number_is_found_too(world: World, seeded: Seeded) -> None:
     rows = Rows(world.shop, world.context)
     shopper = rows.shopper("Ada", "Winter", "ada@phone.example", world.clock.now())

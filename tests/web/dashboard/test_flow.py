@@ -13,6 +13,8 @@ from tests.web.dashboard.test_overview import rows_of
 from tests.web.seed import Seeded
 from tests.web.world import World
 
+pytestmark = pytest.mark.only_reads
+
 MARKETER, VIEWER = "marketer@fernweh.example", "viewer@fernweh.example"
 
 
@@ -82,6 +84,7 @@ def test_a_preview_names_nobody_and_works_without_any_cart(world: World, seeded:
     assert "Trail rain jacket" in other.get(world.path(f"templates/{version}/preview", world.other)).text
 
 
+@pytest.mark.writes
 def test_a_letter_that_would_not_go_out_says_what_it_lacks(world: World, seeded: Seeded) -> None:
     world.connection.execute("UPDATE shops SET postal_address = '' WHERE id = %s", [world.shop.id])
     text = world.as_(VIEWER).get(world.path(f"templates/{world.versions[0]}/preview")).text
@@ -89,6 +92,7 @@ def test_a_letter_that_would_not_go_out_says_what_it_lacks(world: World, seeded:
     assert "postal" in text
 
 
+@pytest.mark.writes
 def test_switching_off_and_on_is_asked_for_and_done(world: World, seeded: Seeded) -> None:
     client = world.as_(MARKETER)
     waiting = sum(run["state"] == "waiting" for run in rows_of(world, "enrolments"))

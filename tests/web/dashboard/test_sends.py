@@ -11,6 +11,8 @@ from tests.web.dashboard.test_overview import rows_of
 from tests.web.seed import Seeded
 from tests.web.world import World
 
+pytestmark = pytest.mark.only_reads
+
 MARKETER, VIEWER = "marketer@fernweh.example", "viewer@fernweh.example"
 
 
@@ -67,6 +69,7 @@ def test_uncertain_sends_stand_first_and_a_viewer_cannot_decide(world: World, se
         assert f"{send['id']}@rekindle.example" in text
 
 
+@pytest.mark.writes
 @pytest.mark.parametrize(
     ("choice", "state", "kind"),
     [
@@ -94,6 +97,7 @@ def test_a_decision_is_carried_out_once_and_kept_with_its_name(
     assert MARKETER in cart.text
 
 
+@pytest.mark.writes
 def test_pausing_and_resuming_is_seen_on_every_page(world: World, seeded: Seeded) -> None:
     client = world.as_(MARKETER)
     client.post(world.path("sends/pause"))
