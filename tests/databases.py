@@ -28,7 +28,7 @@ BEGIN
   FROM pg_class c
   WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND pg_relation_size(c.oid) > 0
     AND c.relname NOT IN ('django_migrations', 'django_content_type', 'auth_permission');
-  IF used IS NOT NULL THEN EXECUTE 'TRUNCATE ' || used || ' CASCADE'; END IF;
+  IF used IS NOT NULL THEN EXECUTE 'TRUNCATE ' || used || ' RESTART IDENTITY CASCADE'; END IF;
 END $$
 """
 #: What a copy and its template have in common as long as only rows were changed.
@@ -92,12 +92,13 @@ class Copies:
         self._shape: object = None
 
     def take(self) -> str:
-        """The DSN of a database that is as the migrations left it; identity columns may count on."""
-        if self._ready:
-            return with_database(self._admin_dsn, self._ready.pop())
+        """The DSN of a database that is as the migrations left it, under a name that no cache of ours has seen."""
         name = f"rekindle_test_{secrets.token_hex(6)}"
         with psycopg.connect(self._admin_dsn, autocommit=True) as admin:
-            admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self._template}"')
+            if self._ready:
+                admin.execute(f'ALTER DATABASE "{self._ready.pop()}" RENAME TO "{name}"')
+            else:
+                admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self._template}"')
         return with_database(self._admin_dsn, name)
 
     def give_back(self, dsn: str) -> None:
