@@ -24,8 +24,8 @@ import psycopg
 from bench.harness import Bench, BrokenRunError, Comparison, Meter, Sample, database, report, run_rounds
 from rekindle.engine.abandon import abandon
 from rekindle.engine.books import Books
+from rekindle.engine.collector import spare_the_collector
 from rekindle.engine.context import Context
-from rekindle.engine.worker import spare_the_collector
 from rekindle.lib.clock import MovableClock
 from rekindle.store.database import connect
 from rekindle.terms.shop import ShopSettings

@@ -1,6 +1,6 @@
 """W3a: how many mails per core-second, from a due outbox row to the SMTP server's yes and the row completed?
 
-    python -m bench.w3a [--sends 30000] [--peer 1500] [--wire 20000] [--rounds 5] [--connections 32]
+    python -m bench.w3a [--sends 40000] [--peer 1500] [--wire 40000] [--rounds 5] [--connections 64]
 
 Product: two delivery workers (engine.delivery_loop) with everything in: claim, facts, consent, suppression, caps, order
 and holdout checks, a stored decision for each, render, content lint, MIME, both locks, hand-over over SMTP, event, row
@@ -237,11 +237,11 @@ def copy_of(bench: Bench, source: str) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sends", type=int, default=30_000)
+    parser.add_argument("--sends", type=int, default=40_000)
     parser.add_argument("--peer", type=int, default=1_500)
-    parser.add_argument("--wire", type=int, default=20_000)
+    parser.add_argument("--wire", type=int, default=40_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--only", choices=["product", "wire", "peer", "profile"])
     options = parser.parse_args()
     source = "rekindle_bench_w3a"

@@ -16,9 +16,9 @@ HASH_KEY, VAULT_KEY, PUBLIC_URL = b"h" * 32, b"v" * 32, "https://rekindle.exampl
 
 
 def main(dsn: str, way: str, port: int, connections: int, profile: str) -> None:
+    from rekindle.engine.collector import spare_the_collector
     from rekindle.engine.context import Context
     from rekindle.engine.delivery_loop import DeliveryLoop
-    from rekindle.engine.worker import spare_the_collector
 
     make = by_smtp(port, connections) if way == "smtp" else by_api(port, connections)
     context = Context(hash_key=HASH_KEY, vault_key=VAULT_KEY, public_url=PUBLIC_URL)

@@ -1,6 +1,6 @@
 """W3b: how many letters per core-second through a provider's HTTP API, from a due outbox row to the row completed?
 
-    python -m bench.w3b [--sends 30000] [--limit 20000] [--rounds 5] [--connections 32]
+    python -m bench.w3b [--sends 40000] [--limit 40000] [--rounds 5] [--connections 64]
 
 Product: as in W3a, but handed over by SendGrid's adapter and the product's HTTP client, one JSON request of 12 KB a
 letter, to an API of our own that writes down everything it took. Limit: finished requests from memory over a raw
@@ -36,10 +36,10 @@ def limit(plan: Plan, count: int) -> Sample:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sends", type=int, default=30_000)
-    parser.add_argument("--limit", type=int, default=20_000)
+    parser.add_argument("--sends", type=int, default=40_000)
+    parser.add_argument("--limit", type=int, default=40_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--connections", type=int, default=64)
     options = parser.parse_args()
     source = "rekindle_bench_w3b"
     with database() as bench, tempfile.TemporaryDirectory(prefix="rk-w3b-") as folder:

@@ -21,9 +21,9 @@ import psycopg
 from bench.harness import Bench, BrokenRunError, Comparison, Meter, Sample, database, report, run_rounds
 from rekindle.engine.advance import advance
 from rekindle.engine.books import Books
+from rekindle.engine.collector import spare_the_collector
 from rekindle.engine.context import Context
 from rekindle.engine.onboard import create_shop
-from rekindle.engine.worker import spare_the_collector
 from rekindle.lib.clock import MovableClock
 from rekindle.store.buckets import base_bucket
 from rekindle.store.database import connect

@@ -33,8 +33,9 @@ def run(args: argparse.Namespace) -> int:
 def _work(stop: StopRequest) -> int:
     from django.conf import settings
 
+    from rekindle.engine.collector import spare_the_collector
     from rekindle.engine.context import Context
-    from rekindle.engine.worker import make_loops, spare_the_collector, stop_loops
+    from rekindle.engine.worker import make_loops, stop_loops
 
     log = logging.getLogger("rekindle.worker")
     context = Context(

@@ -27,7 +27,6 @@ from rekindle.render.quick_letter import write_bare, write_for_mail
 from rekindle.store.database import Connection
 from rekindle.terms.decision import Verdict, deny
 from rekindle.terms.reasons import Reason
-from rekindle.terms.send_reference import SendReference
 from rekindle.terms.shop import ShopSettings
 
 log = logging.getLogger(__name__)
@@ -56,6 +55,7 @@ class Composer:
         self._compiled: dict[int, CompiledEmail | None] = {}
         self._shops: dict[int, _Shop] = {}
         self._can_link = can_link(context.public_url)
+        self._domain = context.message_domain
 
     def learn(self, connection: Connection, books: Books, version_ids: Iterable[int]) -> None:
         """Compile the versions that were never met before. One that is missing or does not compile stays unusable."""
@@ -109,6 +109,7 @@ class Composer:
         known = self._shop(shop)
         links = Links(self._context.public_url, held, len(row.context.get("links") or ()))
         facts = letter_facts(row, cart, shop, known.values, links)
+        send_id = str(held.id)  # spelled once: see `message_id` and `SendReference`
         headers = MailHeaders(
             from_address=shop.sender_email,
             from_name=shop.sender_name or shop.name,
@@ -116,8 +117,8 @@ class Composer:
             reply_to=shop.reply_to,
             subject="",
             date=now,
-            message_id=message_id(self._context, held.id),
-            send_id=str(SendReference(held.bucket, held.id)),
+            message_id=f"{send_id}@{self._domain}",
+            send_id=f"{held.bucket}-{send_id}",
             unsubscribe_url=links.optout,
             list_id=_list_id(shop),
         )

@@ -34,6 +34,12 @@ from rekindle.terms.send_facts import (
 from rekindle.terms.shop import ShopSettings
 
 _NO_CART = UUID(int=0)
+#: Looking up takes a tenth of what asking the class does; the class says what is wrong with the rest.
+_CHANNELS = {one.value: one for one in Channel}
+_CART_STATES = {one.value: one for one in CartState}
+_ENROLMENT_STATES = {one.value: one for one in EnrolmentState}
+_ARMS = {one.value: one for one in Arm}
+_CONSENTS = {one.value: one for one in ConsentKind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,7 @@ def facts_of(
     held, row, shop = candidate.held, candidate.row, candidate.shop
     return SendFacts(
         now=now,
-        channel=Channel(held.channel),
+        channel=_CHANNELS.get(held.channel) or Channel(held.channel),
         cart_id=row.cart_id if row else _NO_CART,
         enrolment_id=held.enrolment_id,
         planned_at=row.planned_at if row else held.send_at,
@@ -123,7 +129,7 @@ def facts_of(
 
 def _prior(row: HistoryRow) -> PriorSend:
     return PriorSend(
-        channel=Channel(row.channel),
+        channel=_CHANNELS.get(row.channel) or Channel(row.channel),
         cart_id=row.cart_id,
         enrolment_id=row.enrolment_id,
         planned_at=row.planned_at,
@@ -156,15 +162,16 @@ def _cart_columns(row: SendRow | None, carts: Mapping[UUID, CartRow]) -> SendRow
 def _cart(found: SendRow | CartRow | None) -> CartFacts | None:
     if found is None or found.cart_state is None or found.touched_at is None:
         return None
-    return CartFacts(state=CartState(found.cart_state), touched_at=found.touched_at, ordered=bool(found.ordered))
+    state = _CART_STATES.get(found.cart_state) or CartState(found.cart_state)
+    return CartFacts(state=state, touched_at=found.touched_at, ordered=bool(found.ordered))
 
 
 def _enrolment(row: SendRow | None) -> EnrolmentFacts | None:
     if row is None or row.enrolment_state is None or row.arm is None or row.abandoned_at is None:
         return None
     return EnrolmentFacts(
-        state=EnrolmentState(row.enrolment_state),
-        arm=Arm(row.arm),
+        state=_ENROLMENT_STATES.get(row.enrolment_state) or EnrolmentState(row.enrolment_state),
+        arm=_ARMS.get(row.arm) or Arm(row.arm),
         abandoned_at=row.abandoned_at,
         exit_reason=row.exit_reason,
     )
@@ -191,6 +198,7 @@ def _contact(candidate: Candidate) -> ContactFacts | None:
         return None
     consent = None
     if row.consent is not None and row.consent_at is not None:
-        consent = ConsentState(kind=ConsentKind(row.consent), at=row.consent_at, wording=row.consent_wording or "")
+        kind = _CONSENTS.get(row.consent) or ConsentKind(row.consent)
+        consent = ConsentState(kind=kind, at=row.consent_at, wording=row.consent_wording or "")
     has_address = bool(candidate.devices) if candidate.kinds is not None else bool(row.address)
     return ContactFacts(has_address=has_address, consent=consent)

@@ -5,7 +5,6 @@ Threads for the stages that wait for the database, one event loop for delivery. 
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable, Sequence
 
@@ -45,12 +44,6 @@ def stop_loops(loops: Sequence[Loop]) -> bool:
     deadline = time.monotonic() + STOP_S
     stopped = [loop.join(max(deadline - time.monotonic(), 0.1)) for loop in loops]
     return all(stopped)
-
-
-def spare_the_collector() -> None:
-    """Tell the garbage collector that batches make many objects and no cycles: it cost a tenth of noticing a cart."""
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 def _abandon(context: Context) -> Work:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from rekindle.terms.consent import ConsentKind
 from rekindle.terms.reasons import Reason
 from rekindle.terms.send import EnrolmentState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Before:
+class Before(msgspec.Struct, frozen=True, kw_only=True):
     """What the decision saw."""
 
     abandoned_at: datetime
@@ -24,8 +25,7 @@ class Before:
     consent: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Now:
+class Now(msgspec.Struct, frozen=True, kw_only=True):
     """What the locked rows say; None where a row is gone. ``others``: another message went out or is going out."""
 
     order_count: int | None

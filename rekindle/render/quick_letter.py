@@ -21,7 +21,7 @@ from rekindle.render.quoted_printable import SOFT, cell, fold
 #: Longer subjects are cut, which is left to `email.render_email`.
 _MAX_SUBJECT: Final = 200
 #: Nothing to escape, nothing to encode, short enough, and not "From ": what `print_html` and `cell` leave alone.
-_HARMLESS = re.compile(r"[a-z0-9][A-Za-z0-9/:_,;?+#%()@!~*$. -]{0,74}")
+_is_harmless = re.compile(r"[a-z0-9][A-Za-z0-9/:_,;?+#%()@!~*$. -]{0,74}").fullmatch
 _IN_TEXT, _IN_HTML = int(Said.IN_TEXT), int(Said.IN_HTML)
 
 
@@ -93,6 +93,6 @@ def _html_value(value: object) -> str:
 
 
 def _mail_value(value: object) -> str:
-    if type(value) is str and _HARMLESS.fullmatch(value):
+    if type(value) is str and _is_harmless(value):
         return value + SOFT
     return cell(str(print_html(value)))

@@ -51,11 +51,11 @@ def _line(row: DecisionRow, key: str, instant: str) -> str:
     retry = NULL if verdict.retry_at is None else verdict.retry_at.isoformat()
     subjects = "\t".join(
         [
-            NULL if value is None else str(value)
+            NULL if value is None else f"{value.int:032x}" if isinstance(value, UUID) else value
             for value in (row.cart_id, row.shopper_id, row.enrolment_id, row.send_id, row.step)
         ]
     )
     return (
-        f"{row.bucket}\t{key}\t{row.shop_id}\t{instant}\t{row.question.value}\t{verdict.outcome.value}"
-        f"\t{verdict.reason.value}\t{retry}\t{subjects}\t{json_cell(verdict.evidence)}"
+        f"{row.bucket}\t{key}\t{row.shop_id}\t{instant}\t{row.question}\t{verdict.outcome}"
+        f"\t{verdict.reason}\t{retry}\t{subjects}\t{json_cell(verdict.evidence)}"
     )
