@@ -52,6 +52,7 @@ class Days:
         self.shop = create_shop(connection, context, **(defaults | settings))  # type: ignore[arg-type]
         add_account(connection, self.shop, kind="fake")
         self.provider = FakeProvider()
+        self.providers: dict[str, EmailProvider] = {}  # by the kind of the account, where another one is wanted
 
     def pass_by(self, span: timedelta, *, delivering: bool = True) -> None:
         """Let time pass; every verb runs at the instants at which something is due. Without ``delivering`` the workers
@@ -118,4 +119,4 @@ class Days:
             runner.run(run())
 
     def _provider(self, kind: str, options: dict[str, object], secret: bytes) -> EmailProvider:
-        return self.provider
+        return self.providers.get(kind, self.provider)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,10 +16,13 @@ from rekindle.engine.context import Context
 from rekindle.engine.feedback import Source, apply_feedback
 from rekindle.engine.flows import activate_flow, save_flow
 from rekindle.engine.onboard import FLOW_KEY
+from rekindle.engine.templates import save_sms_template
 from rekindle.lib.clock import MovableClock
 from rekindle.lib.ids import natural_id, timed_id
-from rekindle.providers.base import Fault, Rejected
+from rekindle.providers.base import Accepted, Fault, Outcome, Rejected, Sms
+from rekindle.providers.fake import FakeProvider
 from rekindle.providers.feedback import BounceClass, Feedback, FeedbackKind
+from rekindle.render.defaults.sms import default_sms
 from rekindle.store.database import Connection, connect
 from rekindle.terms.flow import FlowError
 from rekindle.terms.send import Channel
@@ -287,6 +292,38 @@ def test_a_bounce_after_the_flow_went_on_is_not(days: Days) -> None:
     assert ("m2", "email") in planned(days)
     report(days, FeedbackKind.BOUNCED, bounce=BounceClass.TRANSIENT)
     assert fell_back(days) == []
+
+
+class Gateway(FakeProvider):
+    """Takes text messages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[Sms] = []
+
+    def start(self, letters: Sequence[Any]) -> list[asyncio.Future[Outcome]]:
+        futures = []
+        for text in letters:
+            self.texts.append(text)
+            future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+            future.set_result(Accepted(provider_id=f"sms-{text.send_id}", detail=""))
+            futures.append(future)
+        return futures
+
+
+def test_the_text_message_that_takes_over_goes_out_after_the_gap(days: Days) -> None:
+    gateway = days.providers["gateway"] = Gateway()
+    days.connection.execute("UPDATE provider_accounts SET kind = 'gateway' WHERE channel = 'sms'")
+    save_sms_template(days.connection, days.context, days.shop, key="nudge", name="Nudge", text=default_sms("en"))
+    flow_of(days, templates={"sms": "nudge"})
+    ada(days)
+    days.provider.answer(GONE)
+    due_at = days.clock.now() + timedelta(seconds=days.shop.cart_idle_s) + HOUR
+    days.pass_by(6 * HOUR)
+    assert [(went.step, went.channel, went.at) for went in days.went()] == [("m1", "sms", due_at + HOUR)]
+    (text,) = gateway.texts
+    assert text.recipient == PHONE
+    assert "https://rekindle.example/r/" in text.text
 
 
 def test_an_order_withdraws_what_took_over(days: Days) -> None:

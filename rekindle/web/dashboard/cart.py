@@ -196,7 +196,28 @@ def _whole(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def option_words(option: Mapping[str, object]) -> str:
+    """How one channel fared when a message's channel was chosen (policy.channel_choice), in plain counts.
+
+    >>> option_words({"channel": "email", "sent": 6, "clicked": 0, "score": 0.038})
+    'email: clicked 0 of 6, scores 0.038'
+    >>> option_words({"channel": "sms", "sent": 0, "clicked": 0, "score": 0.05, "wish": True})
+    'sms: asked for, clicked 0 of 0, scores 0.05'
+    >>> option_words({"channel": "push", "obstacle": "NO_ADDRESS"})
+    'push: not possible (NO_ADDRESS)'
+    """
+    channel = str(option.get("channel"))
+    if "obstacle" in option:
+        return f"{channel}: not possible ({option['obstacle']})"
+    if "score" not in option:
+        return f"{channel}: possible"
+    wish = "asked for, " if option.get("wish") else ""
+    return f"{channel}: {wish}clicked {option.get('clicked')} of {option.get('sent')}, scores {option['score']}"
+
+
 def _text(value: object) -> str:
+    if isinstance(value, list) and value and all(isinstance(one, dict) and "channel" in one for one in value):
+        return "; ".join(option_words(one) for one in value)
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, list) and all(isinstance(one, str | int) for one in value):

@@ -9,6 +9,7 @@ from html import unescape
 import pytest
 
 from rekindle.terms.reasons import Reason
+from rekindle.web.dashboard.cart import option_words
 from tests.web.dashboard.test_overview import rows_of
 from tests.web.seed import Seeded
 from tests.web.seed_rows import Rows
@@ -154,3 +155,16 @@ def test_a_cart_that_was_never_decided_on_says_when_it_will_be(world: World, see
 def test_a_cart_that_is_not_there_is_404(world: World, seeded: Seeded, rest: str) -> None:
     path = rest % seeded.story["id"] if "%s" in rest else rest
     assert world.as_(VIEWER).get(world.path(path)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ({"channel": "email", "sent": 6, "clicked": 0, "score": 0.038}, "email: clicked 0 of 6, scores 0.038"),
+        ({"channel": "sms", "sent": 3, "clicked": 2, "score": 0.13, "wish": True}, "sms: asked for, clicked 2 of 3, scores 0.13"),
+        ({"channel": "push", "obstacle": "NO_ADDRESS"}, "push: not possible (NO_ADDRESS)"),
+        ({"channel": "email"}, "email: possible"),
+    ],
+)  # fmt: skip
+def test_a_choice_of_channel_is_shown_in_plain_counts(option: dict[str, object], words: str) -> None:
+    assert option_words(option) == words

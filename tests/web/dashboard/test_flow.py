@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from rekindle.engine.flows import activate_flow, save_flow
@@ -9,6 +11,8 @@ from rekindle.engine.onboard import BROWSE_FLOW_KEY, FLOW_KEY, template_key
 from rekindle.terms.cart import Stage
 from rekindle.terms.flow import AllOf, Branch, Exit, Field, Flow, Message, Trigger, Wait
 from rekindle.terms.flow import Test as Compare
+from rekindle.terms.send import Channel
+from rekindle.web.dashboard.flow_words import channel_words
 from tests.web.dashboard.test_overview import rows_of
 from tests.web.seed import Seeded
 from tests.web.world import World
@@ -59,6 +63,21 @@ def test_the_flow_for_visits_is_there_and_off_and_says_what_the_law_asks(world: 
     assert "express consent" not in world.as_(MARKETER).get(world.path(f"flows/{FLOW_KEY}/")).text
 
 
+@pytest.mark.parametrize(
+    ("channels", "choose", "words"),
+    [
+        ((Channel.EMAIL,), "order", "email"),
+        ((Channel.EMAIL, Channel.SMS), "order", "email; where that is not possible or fails by SMS"),
+        ((Channel.SMS, Channel.PUSH, Channel.EMAIL), "order", "SMS; where that is not possible or fails by push, then email"),
+        ((Channel.EMAIL, Channel.SMS), "response", "email or SMS, whichever the shopper asked for or answers more; by the next where that fails"),
+    ],
+)  # fmt: skip
+def test_the_channels_of_a_message_read_as_what_happens(
+    channels: tuple[Channel, ...], choose: Literal["order", "response"], words: str
+) -> None:
+    assert channel_words(Message(id="m", template="t", channels=channels, choose=choose)) == words
+
+
 def test_the_preview_is_the_letter_in_a_cage(world: World, seeded: Seeded) -> None:
     answer = world.as_(VIEWER).get(world.path(f"templates/{world.versions[0]}/preview"))
     assert answer.status_code == 200
@@ -79,7 +98,7 @@ def test_a_preview_names_nobody_and_works_without_any_cart(world: World, seeded:
     assert not [name for name in names if f"{name}," in text]
     other = world.as_("owner@kaffee.example")
     (version,) = world.connection.execute(
-        "SELECT published_version_id FROM templates WHERE shop_id = %s ORDER BY key LIMIT 1", [world.other.id]
+        "SELECT published_version_id FROM templates WHERE shop_id = %s AND key = %s", [world.other.id, template_key(1)]
     ).fetchone() or (0,)
     assert "Trail rain jacket" in other.get(world.path(f"templates/{version}/preview", world.other)).text
 
