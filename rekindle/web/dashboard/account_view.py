@@ -9,6 +9,7 @@ from typing import Final
 
 from rekindle.engine.make_provider import SMTP
 from rekindle.providers.catalogue import KINDS
+from rekindle.providers.sandbox import KIND as SANDBOX
 from rekindle.store.provider_accounts import AccountLine
 from rekindle.terms.route_limits import PauseKind
 from rekindle.terms.send import Channel
@@ -126,6 +127,8 @@ def kinds_of(channel: Channel) -> list[KindView]:
 def title_of(kind: str) -> str:
     if kind == SMTP:
         return "SMTP server"
+    if kind == SANDBOX:
+        return "Sandbox: sends to nobody"
     return KINDS[kind].title if kind in KINDS else kind
 
 

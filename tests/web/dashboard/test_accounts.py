@@ -181,6 +181,19 @@ def test_limits_that_mean_nothing_are_refused(world: World, typed: dict[str, str
     assert one(world, account_id).limits is None
 
 
+def test_a_sandbox_says_that_it_reaches_nobody(world: World) -> None:
+    world.connection.execute(
+        "INSERT INTO provider_accounts (shop_id, channel, kind, name, options, secret, position, enabled, paused_reason)"
+        " VALUES (%s, 'email', 'sandbox', 'Sandbox', '{}', '', 0, true, '')",
+        [world.shop.id],
+    )
+    assert "sends to nobody" in world.as_(OWNER).get(world.path("accounts/")).text
+    (line,) = accounts_of_shop(world.connection, world.shop.id, "email")
+    page = world.as_(OWNER).get(world.path(f"accounts/{line.id}/")).text
+    assert "reaches anybody" in page
+    assert "does not know such accounts" not in page
+
+
 def test_a_server_without_a_password_has_no_secret(world: World) -> None:
     account_id = add(world, "smtp", {**SMTP, **HERE})
     assert not one(world, account_id).has_secret
