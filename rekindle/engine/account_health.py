@@ -18,6 +18,8 @@ from rekindle.terms.route_limits import PauseKind
 
 #: A trial message that says nothing for so long is given up by the others, who then try themselves.
 TRIAL: Final = timedelta(minutes=1)
+#: Nobody knows when a person starts an account again; its messages look so often.
+LOOK_AT_HELD: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class Healths:
             trying = one.trial_until is not None and one.trial_until > now
             readiness = Readiness.ON_TRIAL if over and not trying else Readiness.PAUSED
             until = None if readiness is Readiness.ON_TRIAL else one.trial_until if over else one.until
+            if one.kind == PauseKind.HELD:
+                until = now + LOOK_AT_HELD
         return Option(account.id, account.position, account.weight, readiness, until, one.why)
 
     def is_proven(self, account_id: int) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rekindle.engine.account_health import TRIAL
+from rekindle.engine.account_health import LOOK_AT_HELD, TRIAL
 from rekindle.engine.assign import LOOK_AGAIN
 from rekindle.engine.batch import PACE, Tally
 from rekindle.engine.books import Books
@@ -240,6 +240,9 @@ def test_a_held_account_sends_nothing_until_a_person_starts_it(world: World) -> 
         "SELECT DISTINCT evidence->>'why' FROM decisions WHERE shop_id = %s", [world.shop.id]
     ).fetchone()
     assert reason == ("a look at the bounces",)
+    resume_account(world.connection, world.context, world.shop, made, by=1, name="Otto")
+    world.clock.advance(LOOK_AT_HELD + SECOND)
+    assert deliver(world).handed_over == 2
 
 
 # --- fail-over
