@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -18,12 +19,15 @@ from rekindle.lib.vault import VaultError, open_sealed, seal
 from rekindle.providers.catalogue import KINDS
 from rekindle.providers.feedback import Receiver
 from rekindle.store import hooks as store
+from rekindle.store.buckets import buckets_of
 from rekindle.store.database import Connection
-from rekindle.store.shops import load_shop
+from rekindle.store.shops import all_shops, load_shop
 from rekindle.terms.shop import ShopSettings
 
 log = logging.getLogger(__name__)
 
+#: Longer than any provider repeats a report whose token counts once.
+TOKEN_LIFE: Final = timedelta(days=1)
 MAX_KEYS: Final = 8_000  #: characters of an account's hook keys
 
 
@@ -125,6 +129,13 @@ def drop_old_hook(connection: Connection, context: Context, shop: ShopSettings, 
     """From now on (within seconds, in every process) only the newest address is good. Raises HookError."""
     store.drop_old_hook(connection, shop.id, account_id)
     return hook_addresses(connection, context, shop, account_id)
+
+
+def forget_old_tokens(connection: Connection, context: Context) -> int:
+    """Tokens that would be refused for their age anyway; returns how many were forgotten."""
+    before = context.clock.now() - TOKEN_LIFE
+    buckets = {bucket for shop in all_shops(connection) for bucket in buckets_of(shop)}
+    return store.forget_tokens(connection, sorted(buckets), before)
 
 
 def _receiver(context: Context, account: store.HookAccount, certificates: Mapping[str, bytes]) -> Receiver | None:

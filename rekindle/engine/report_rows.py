@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from rekindle.lib.ids import instant_of, timed_id
+from rekindle.lib.ids import epoch_ms, timed_hex
 from rekindle.lib.logs import without_addresses
 from rekindle.providers.feedback import Feedback, FeedbackKind
 from rekindle.store.feedback import ReportRow
@@ -34,13 +34,13 @@ def report_row(one: Feedback, send_id: UUID, by: str, own_url: str) -> ReportRow
     """``by``: who reports; ``own_url``: where our own links lead, which count their clicks themselves."""
     kind = EVENTS.get(one.kind)
     if kind is None or (one.kind is FeedbackKind.CLICKED and not _counts(one, own_url)):
-        return ReportRow(id=send_id, send_id=send_id, kind="", at=one.at)
-    name = kind.value
+        return ReportRow(id=send_id.hex, send_id=send_id, kind="", at=one.at)
+    name, send = kind.value, send_id.int
     if one.is_timed:
         about = one.url if one.kind is FeedbackKind.CLICKED else ""
-        identifier = timed_id(one.at, f"{send_id}:{name}:{about}".encode())
-    else:
-        identifier = timed_id(instant_of(send_id), f"{send_id}:{name}:{one.event_id}".encode())
+        identifier = timed_hex(epoch_ms(one.at), f"{send:032x}:{name}:{about}".encode())
+    else:  # at the instant in the send's own id
+        identifier = timed_hex(send >> 80, f"{send:032x}:{name}:{one.event_id}".encode())
     return ReportRow(
         id=identifier,
         send_id=send_id,
@@ -63,7 +63,8 @@ def _detail(one: Feedback, by: str) -> dict[str, Any]:
     if one.code:
         detail["code"] = _storable(one.code[:60])
     if one.detail:
-        detail["text"] = without_addresses(_storable(one.detail))
+        words = _storable(one.detail)
+        detail["text"] = without_addresses(words) if "@" in words or "+" in words else words
     if one.url:
         detail["url"] = _storable(one.url[:MAX_URL])
     if one.is_machine:

@@ -15,9 +15,10 @@ from rekindle.store.statements import sql
 
 
 class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One report about a send. ``kind`` is a SendEventKind, or empty for one that only says that the send is there."""
+    """One report about a send. ``kind`` is a SendEventKind, or empty for one that only says that the send is there.
+    ``id`` in hexadecimal digits."""
 
-    id: UUID
+    id: str
     send_id: UUID
     kind: str
     at: datetime
@@ -54,7 +55,7 @@ class RecordedReports(NamedTuple):
 
 
 def targets_of_feedback(
-    connection: Connection, bucket: int, shop_id: int, asked: Iterable[tuple[int, UUID, UUID]]
+    connection: Connection, bucket: int, shop_id: int, asked: Iterable[tuple[int, str, UUID]]
 ) -> list[Target]:
     """``asked``: (number, event id, send id)."""
     rows = msgspec.json.encode([{"n": n, "id": event_id, "send_id": send_id} for n, event_id, send_id in asked])

@@ -9,7 +9,14 @@ from itertools import permutations
 
 import pytest
 
-from rekindle.engine.hooks import HookError, drop_old_hook, hook_addresses, renew_hook, save_hook_keys
+from rekindle.engine.hooks import (
+    HookError,
+    drop_old_hook,
+    forget_old_tokens,
+    hook_addresses,
+    renew_hook,
+    save_hook_keys,
+)
 from rekindle.lib.hook_tokens import make_hook_token
 from rekindle.terms.send_reference import SendReference
 from rekindle.web import hooks, metrics
@@ -165,6 +172,21 @@ def test_a_mailgun_token_cannot_carry_another_body(world: World) -> None:
     assert ask(account.path, first).status == 200, "an honest repetition"
     assert world.events() == ["delivered"]
     assert world.suppressed == []
+
+
+def test_tokens_are_forgotten_when_their_age_refuses_them(world: World) -> None:
+    account = world.account("mailgun")
+    ask(account.path, report(account, [world.told(account, "delivered")], world.now, nonce="old"))
+    world.clock.advance(timedelta(hours=23))
+    young = report(account, [world.told(account, "opened")], world.now, nonce="young")
+    ask(account.path, young)
+    world.clock.advance(timedelta(hours=2))
+    assert forget_old_tokens(world.connection, world.context) == 1
+    assert forget_old_tokens(world.connection, world.context) == 0
+    assert ask(account.path, young).status == 200
+    world.clock.advance(timedelta(hours=23))
+    assert forget_old_tokens(world.connection, world.context) == 1
+    assert ask(account.path, young).status == 401, "too old"
 
 
 def test_all_orders_of_the_reports_lead_to_the_same(world: World) -> None:
