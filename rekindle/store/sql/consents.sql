@@ -63,8 +63,8 @@ FROM contact_points
 WHERE bucket = %(bucket)s AND id = %(id)s;
 
 -- name: suppress
--- Never write to this address again; a stronger reason (erasure, then complaint and bounce) replaces a weaker one, and
--- any reason a doubt.
+-- Never write to this address again; a stronger reason replaces a weaker one, so that the order of what happened does
+-- not matter: erasure, complaint, bounce, a person's or an import's word, unsubscription, doubt.
 -- in:    :bucket int, :shop_id bigint, :channel text, :address_hash bytea, :reason text, :at timestamptz, :source text
 -- out:   nothing
 -- locks: suppressions row      index: suppressions_pkey
@@ -72,8 +72,10 @@ INSERT INTO suppressions AS s (bucket, shop_id, channel, address_hash, reason, a
 VALUES (%(bucket)s, %(shop_id)s, %(channel)s, %(address_hash)s, %(reason)s, %(at)s, %(source)s)
 ON CONFLICT (bucket, shop_id, channel, address_hash) DO UPDATE
 SET reason = excluded.reason, at = excluded.at, source = excluded.source
-WHERE s.reason <> 'erased' AND excluded.reason <> 'review'
-  AND (excluded.reason = 'erased' OR s.reason IN ('unsubscribed', 'review'));
+WHERE array_position(
+    ARRAY['review', 'unsubscribed', 'imported', 'manual', 'hard_bounce', 'complaint', 'erased'], excluded.reason::text)
+  > array_position(
+    ARRAY['review', 'unsubscribed', 'imported', 'manual', 'hard_bounce', 'complaint', 'erased'], s.reason::text);
 
 -- name: suppress_on_word
 -- A no by short message: nothing comes back when the address was suppressed already, so that it is confirmed once.
