@@ -30,12 +30,12 @@ from rekindle.store.shops import load_shop
 from rekindle.terms.cart import Stage
 from rekindle.terms.flow import Flow, Message, Reentry, Step, Trigger, Wait
 from rekindle.terms.role import Role
+from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
 
 FLOW_KEY = "cart-recovery"
 DEFAULT_WAITS_S = (4 * 3_600, 24 * 3_600, 72 * 3_600)
 BROWSE_FLOW_KEY, VISIT_TEMPLATE_KEY = "browse-reminder", "visit-reminder"
-#: For a message step of a flow whose channel is push.
 PUSH_TEMPLATE_KEY = "cart-push"
 #: One message a day after the visit, at most one a week: a visit says less than a cart, so it asks for less attention.
 BROWSE_WAIT_S, BROWSE_GAP_S = 24 * 3_600, 7 * 86_400
@@ -137,11 +137,19 @@ def give_defaults(
 
 
 def default_flow(waits_s: Sequence[int] = DEFAULT_WAITS_S) -> Flow:
-    """Wait and write, once for each delay since the abandonment."""
+    """Wait and write, once for each delay since the abandonment: by e-mail, and to whom there is only a browser or an
+    app, there."""
     steps: list[Step] = []
     for number, delay_s in enumerate(waits_s, start=1):
         steps.append(Wait(id=f"wait-{number}", delay_s=delay_s))
-        steps.append(Message(id=f"reminder-{number}", template=template_key(number)))
+        steps.append(
+            Message(
+                id=f"reminder-{number}",
+                template=template_key(number),
+                channels=(Channel.EMAIL, Channel.PUSH),
+                templates={Channel.PUSH: PUSH_TEMPLATE_KEY},
+            )
+        )
     return Flow(trigger=Trigger(kinds=(Stage.CART, Stage.CHECKOUT, Stage.PAYMENT)), steps=tuple(steps))
 
 
