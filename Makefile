@@ -13,7 +13,7 @@ SOURCES := rekindle tests scripts bench
 COVERED = --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo serve worker test test-fast test-frontend check lint fix types docs docs-check bench \
+.PHONY: help setup setup-dev demo serve worker test prove test-fast test-frontend check lint fix types docs docs-check bench \
 	lock kill clean
 
 help: ## list what can be done
@@ -39,6 +39,10 @@ worker: setup ## one worker for development (beside make serve)
 
 test: setup-dev ## set up and run every test ring, the browser's included
 	@$(PYTEST) $(if $(COVERAGE),$(COVERED)) $(ARGS)
+
+prove: setup-dev ## the numbers behind the promises: crashes, restarts, purchase and opt-out races, hostile bodies
+	@$(DEVELOPMENT) $(BIN)/pytest -q -p no:randomly tests/race/test_kill.py tests/race/test_stop_races.py \
+		tests/race/test_database_restart.py tests/web/test_ingest_live.py -k "killed or acknowledged or away or hostile or odd"
 
 test-fast: setup-dev ## every ring but race (crashes) and browser
 	@$(PYTEST) -m "not race and not browser" $(ARGS)
