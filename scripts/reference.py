@@ -18,6 +18,8 @@ import tokenize
 from enum import Enum
 from pathlib import Path
 
+from scripts.policy_page import policy_pack
+
 os.environ.setdefault("REKINDLE_DEBUG", "1")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rekindle.settings")
 
@@ -140,7 +142,18 @@ def commands() -> str:
     return "\n".join(lines)
 
 
-GENERATED = {"reasons": reasons, "states": states, "settings": settings, "sql": statements, "commands": commands}
+def policy() -> str:
+    return policy_pack(MADE)
+
+
+GENERATED = {
+    "reasons": reasons,
+    "states": states,
+    "settings": settings,
+    "sql": statements,
+    "commands": commands,
+    "policy-pack": policy,
+}
 
 
 def main() -> int:

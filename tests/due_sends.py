@@ -40,6 +40,8 @@ class Person:
     channel: str = "email"
     consent: str | None = "express"
     wording: str = "newsletter v3"
+    country: str = "AT"
+    region: str = ""
     arm: str = "treated"
     enrolment_state: str = "waiting"
     exit_reason: str | None = None
@@ -164,7 +166,7 @@ def _ago(now: datetime, since: timedelta | None) -> str:
 def _shopper(p: Person, now: datetime) -> str:
     orders = 0 if p.last_order is None else 1
     return (
-        f"{p.bucket}\t{p.shopper_id}\t{p.shop.id}\t{cell(p.name.title())}\t\ten\tDE\t\t{json_cell(['Europe/Berlin'])}\tf"
+        f"{p.bucket}\t{p.shopper_id}\t{p.shop.id}\t{cell(p.name.title())}\t\ten\t{p.country}\t{p.region}\t{json_cell(['Europe/Berlin'])}\tf"
         f"\t{_ago(now, p.abandoned)}\t{_ago(now, p.touched)}\t{_ago(now, p.last_order)}\t{orders}\t0"
         f"\t{_ago(now, p.opted_out)}\t{_ago(now, p.erased)}\t{{}}\t0"
     )

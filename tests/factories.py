@@ -21,6 +21,7 @@ def make_shop(connection: Connection, *, spread: int = 1, now: datetime = START,
     }
     values |= {"write_key": f"wk-{secrets.token_hex(8)}", "created_at": now, "sender_email": "shop@fernweh.example"}
     values |= {
+        "country": "AT",  # in the EU, where the rules are the common ones
         "sender_name": "Fernweh",
         "postal_address": "Fernweh, Hauptstr. 1, 10115 Berlin",
         "url": "https://fernweh.example",

@@ -88,6 +88,7 @@ def _agree(
         source=_SOURCE,
         evidence={"message": event.message_key, "method": said.method, "page": said.page},
         at=event.at,
+        marks=said.marks,
     )
 
 

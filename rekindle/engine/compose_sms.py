@@ -12,10 +12,9 @@ from datetime import datetime, timedelta
 
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
-from rekindle.engine.facts import Candidate, plausible_zones
+from rekindle.engine.facts import Candidate, law_of, plausible_zones
 from rekindle.engine.letter_facts import Links, letter_facts
 from rekindle.lib.tokens import make_short_token
-from rekindle.policy.quiet_hours import windows_of
 from rekindle.policy.validity import LEAST, last_moment
 from rekindle.providers.base import Sms
 from rekindle.render.facts import FactsError, ShopFacts, shop_values
@@ -84,7 +83,10 @@ class TextComposer:
             return deny(Reason.RENDER_FAILED, why="the template, the cart, the shop or the account is missing")
         if row.abandoned_at is None or not row.address:
             return deny(Reason.RENDER_FAILED, why="the run or the number is missing")
-        valid_for = last_moment(row.abandoned_at, windows_of(Channel.SMS), plausible_zones(row, shop), now) - now
+        rules = law_of(candidate, Channel.SMS).rules
+        if rules is None:
+            return deny(Reason.EVALUATION_FAILED, error="no policy pack")
+        valid_for = last_moment(row.abandoned_at, rules.windows, plausible_zones(row, shop), now) - now
         if valid_for < LEAST:
             return defer(Reason.QUIET_HOURS, now + LEAST, why="it could not be delivered before the window closes")
         links = _SmsLinks(self._context, held, len(row.context.get("links") or ()))

@@ -20,7 +20,7 @@ from rekindle.store import consents as store
 from rekindle.store.buckets import address_bucket
 from rekindle.store.consents import Subject
 from rekindle.store.database import Connection
-from rekindle.terms.consent import ConsentKind
+from rekindle.terms.consent import NO_MARKS, ConsentKind, ConsentMarks
 from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
 
@@ -36,6 +36,7 @@ class Fact(NamedTuple):
     source: str
     evidence: Mapping[str, object]
     at: datetime
+    marks: ConsentMarks
 
 
 def record_consent(
@@ -51,16 +52,19 @@ def record_consent(
     source: str,
     evidence: Mapping[str, object],
     at: datetime,
+    marks: ConsentMarks = NO_MARKS,
 ) -> bool:
     """Write what an address agreed to or withdrew; commits before it returns.
 
     ``bucket`` is the shopper's, whose copy of the address a send reads; the ledger itself lies in the address's own.
     ``evidence``: JSON values (method, page, message id), never an address. A new express consent with its wording ends
-    an earlier unsubscription; it never ends a bounce, a complaint or an erasure.
+    an earlier unsubscription; it never ends a bounce, a complaint or an erasure. ``marks`` become part of the evidence.
 
     Returns False when the same was known already: the same fact told again, or the newest one without a new wording.
     """
-    fact = Fact(Subject(shop.id, channel.value, address_hash), kind, wording, source, evidence, at)
+    fact = Fact(
+        Subject(shop.id, channel.value, address_hash), kind, wording, source, {**evidence, **marks.known()}, at, marks
+    )
     work, home = Work(connection, shop), address_bucket(shop, address_hash)
 
     def write() -> bool:
@@ -98,7 +102,7 @@ def _append(connection: Connection, context: Context, bucket: int, fact: Fact) -
     consent_id = timed_id(fact.at, seed.encode())
     for _ in range(_TRIES):
         head = store.last_consent(connection, bucket, subject)
-        if head is not None and (head.kind, head.wording) == (fact.kind, fact.wording) and head.at <= fact.at:
+        if head is not None and head.at <= fact.at and _says_no_more(fact, head):
             return False
         row = ConsentRow(
             shop_id=subject.shop_id,
@@ -121,12 +125,18 @@ def _append(connection: Connection, context: Context, bucket: int, fact: Fact) -
     raise OvertakenError
 
 
+def _says_no_more(fact: Fact, head: store.Head) -> bool:
+    return (head.kind, head.wording) == (fact.kind, fact.wording) and (
+        fact.marks.known().items() <= head.evidence.items()
+    )
+
+
 def _stand(connection: Connection, bucket: int, fact: Fact) -> None:
     """Put the newest fact on the address, in one of the buckets that know it."""
     subject = fact.subject
     contact_id = natural_id("contact", subject.shop_id, f"{subject.channel}:{subject.address_hash.hex()}")
     owner = store.set_contact_consent(
-        connection, bucket, contact_id, kind=fact.kind.value, at=fact.at, wording=fact.wording
+        connection, bucket, contact_id, kind=fact.kind.value, at=fact.at, wording=fact.wording, marks=fact.marks
     )
     if fact.kind is ConsentKind.EXPRESS and fact.wording:
         store.lift_unsubscription(connection, bucket, subject, fact.at)

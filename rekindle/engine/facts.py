@@ -12,15 +12,16 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from rekindle.engine.device_kinds import MAX_DEVICES, kinds_of
+from rekindle.engine.law import Law, laws
 from rekindle.lib.ids import floor_id
 from rekindle.providers.base import Device
 from rekindle.store import outbox
 from rekindle.store.async_connection import AsyncConnection
 from rekindle.store.devices import devices_to_reach
 from rekindle.store.outbox import CartRow, Claimed, HistoryRow, SendRow
-from rekindle.terms.cart import CartState
-from rekindle.terms.consent import ConsentKind, ConsentState
-from rekindle.terms.limits import SendLimits, parse_limits
+from rekindle.terms.cart import BEFORE_CHECKOUT, CartState
+from rekindle.terms.consent import ConsentKind, ConsentMarks, ConsentState
+from rekindle.terms.limits import HOUSE_LIMITS
 from rekindle.terms.send import Arm, Channel, EnrolmentState
 from rekindle.terms.send_facts import (
     CartFacts,
@@ -40,6 +41,7 @@ _CART_STATES = {one.value: one for one in CartState}
 _ENROLMENT_STATES = {one.value: one for one in EnrolmentState}
 _ARMS = {one.value: one for one in Arm}
 _CONSENTS = {one.value: one for one in ConsentKind}
+_NO_LAW = Law(None, HOUSE_LIMITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +110,16 @@ def facts_of(
 ) -> SendFacts:
     """The facts of one send. Raises ValueError when a stored value means nothing (the caller denies)."""
     held, row, shop = candidate.held, candidate.row, candidate.shop
+    channel = _CHANNELS.get(held.channel) or Channel(held.channel)
+    law = law_of(candidate, channel)
     return SendFacts(
         now=now,
-        channel=_CHANNELS.get(held.channel) or Channel(held.channel),
+        channel=channel,
         cart_id=row.cart_id if row else _NO_CART,
         enrolment_id=held.enrolment_id,
         planned_at=row.planned_at if row else held.send_at,
-        limits=limits_of(shop),
+        limits=law.limits,
+        rules=law.rules,
         max_cart_age_days=shop.max_cart_age_days if shop else 0,
         cart=_cart(candidate.cart),
         enrolment=_enrolment(row),
@@ -137,19 +142,13 @@ def _prior(row: HistoryRow) -> PriorSend:
     )
 
 
-_LIMITS: dict[str, SendLimits] = {}
-
-
-def limits_of(shop: ShopSettings | None) -> SendLimits:
-    """The shop's limits, understood once per distinct setting."""
-    raw = shop.limits if shop else None
-    key = repr(raw)
-    found = _LIMITS.get(key)
-    if found is None:
-        if len(_LIMITS) > 10_000:
-            _LIMITS.clear()
-        found = _LIMITS[key] = parse_limits(raw)
-    return found
+def law_of(candidate: Candidate, channel: Channel) -> Law:
+    """What the law and the shop's limits say; no rules where the shop or the shopper is not known."""
+    row, shop = candidate.row, candidate.shop
+    if row is None or shop is None or row.country is None or row.region is None:
+        return _NO_LAW
+    phone = row.address if channel is Channel.SMS else None
+    return laws().of(shop, channel, country=row.country, state=row.region, phone=phone)
 
 
 def _cart_columns(row: SendRow | None, carts: Mapping[UUID, CartRow]) -> SendRow | CartRow | None:
@@ -162,8 +161,12 @@ def _cart_columns(row: SendRow | None, carts: Mapping[UUID, CartRow]) -> SendRow
 def _cart(found: SendRow | CartRow | None) -> CartFacts | None:
     if found is None or found.cart_state is None or found.touched_at is None:
         return None
-    state = _CART_STATES.get(found.cart_state) or CartState(found.cart_state)
-    return CartFacts(state=state, touched_at=found.touched_at, ordered=bool(found.ordered))
+    return CartFacts(
+        state=_CART_STATES.get(found.cart_state) or CartState(found.cart_state),
+        touched_at=found.touched_at,
+        ordered=bool(found.ordered),
+        has_checkout=found.cart_stage not in BEFORE_CHECKOUT,
+    )
 
 
 def _enrolment(row: SendRow | None) -> EnrolmentFacts | None:
@@ -199,6 +202,7 @@ def _contact(candidate: Candidate) -> ContactFacts | None:
     consent = None
     if row.consent is not None and row.consent_at is not None:
         kind = _CONSENTS.get(row.consent) or ConsentKind(row.consent)
-        consent = ConsentState(kind=kind, at=row.consent_at, wording=row.consent_wording or "")
+        marks = ConsentMarks(bool(row.consent_confirmed), bool(row.consent_written), bool(row.consent_names_carts))
+        consent = ConsentState(kind=kind, at=row.consent_at, wording=row.consent_wording or "", marks=marks)
     has_address = bool(candidate.devices) if candidate.kinds is not None else bool(row.address)
     return ContactFacts(has_address=has_address, consent=consent)

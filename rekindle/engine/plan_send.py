@@ -13,14 +13,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from rekindle.engine.books import Books
+from rekindle.engine.law import laws
 from rekindle.lib.ids import epoch_ms, timed_hex
-from rekindle.policy.channel_choice import Known, choose_channel
+from rekindle.policy.channel_choice import Known, NoBasis, choose_channel
+from rekindle.policy.lawful_basis import Past, Refused, lawful_basis
 from rekindle.policy.next_step import Due
 from rekindle.stats.recommendation import Seeds, cart_seeds, view_seeds
 from rekindle.store.advance import CartToWriteAbout, DueEnrolment, NewSend, ShopperToWriteTo
 from rekindle.store.database import Connection
 from rekindle.store.products import ShownProduct
-from rekindle.terms.cart import Stage
+from rekindle.terms.cart import BEFORE_CHECKOUT, Stage
+from rekindle.terms.consent import ConsentState
 from rekindle.terms.decision import Verdict, deny
 from rekindle.terms.reasons import Reason
 from rekindle.terms.send import Channel
@@ -73,7 +76,7 @@ def _plan(books: Books, wish: Wish, known: Known, context: dict[str, object]) ->
             versions[channel] = template.version_id
     if not versions:
         return Plan(wish, None, deny(Reason.CONTENT_MISSING, template=message.template))
-    choice = choose_channel(tuple(versions), known, by_response=message.choose == "response")
+    choice = choose_channel(tuple(versions), known, _law_for(wish), by_response=message.choose == "response")
     if choice is None:
         return Plan(wish, None, deny(Reason.NO_ADDRESS, channels=[channel.value for channel in message.channels]))
     (channel, reach), *otherwise = choice.ranked
@@ -97,6 +100,25 @@ def _plan(books: Books, wish: Wish, known: Known, context: dict[str, object]) ->
         context=context,
     )
     return Plan(wish, send, None, choice.evidence)
+
+
+def _law_for(wish: Wish) -> NoBasis:
+    """The law as it stands for this shopper and cart; may_send asks again when the message is due."""
+    shopper, cart = wish.shopper, wish.cart
+    past = Past(
+        last_order_at=shopper.last_order_at if shopper else None,
+        has_started_checkout=cart.stage not in BEFORE_CHECKOUT,
+    )
+    country, state = (shopper.country, shopper.region) if shopper else ("", "")
+
+    def no_basis(channel: Channel, consent: ConsentState | None) -> Reason | None:
+        rules = laws().of(wish.shop, channel, country=country, state=state).rules
+        if rules is None:
+            return Reason.EVALUATION_FAILED
+        found = lawful_basis(rules, consent, past, wish.due.planned_at)
+        return found.reason if isinstance(found, Refused) else None
+
+    return no_basis
 
 
 def _send_id(run: DueEnrolment, step: str, channel: Channel) -> str:

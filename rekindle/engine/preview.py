@@ -22,7 +22,7 @@ from rekindle.store.buckets import buckets_of
 from rekindle.store.database import Connection
 from rekindle.store.outbox import CartRow, Claimed, SendRow
 from rekindle.store.statements import sql
-from rekindle.terms.cart import CartState
+from rekindle.terms.cart import CartState, Stage
 from rekindle.terms.decision import Verdict
 from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
@@ -98,7 +98,7 @@ def compose_preview(
         first_name=NAME,
         address=to,
     )
-    about = CartRow(_NOBODY, CartState.ABANDONED.value, now, False, items, currency, total)
+    about = CartRow(_NOBODY, CartState.ABANDONED.value, now, False, items, currency, total, Stage.CHECKOUT.value)
     return ComposedPreview(
         composer.compose(Candidate(held, row, about, shop, ()), now, in_parts=in_parts), cart is None
     )

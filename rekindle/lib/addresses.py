@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import phonenumbers
 
@@ -53,6 +54,19 @@ def normalise_phone(value: object, region: str | None = None) -> str:
     if not phonenumbers.is_valid_number(number):
         raise AddressError("this phone number does not exist in its country's plan")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@lru_cache(maxsize=65_536)
+def country_of_phone(number: str) -> str:
+    """ISO country of an E.164 number; empty when it cannot be told.
+
+    >>> country_of_phone("+4915112345678"), country_of_phone("+14165550123"), country_of_phone("x")
+    ('DE', 'CA', '')
+    """
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""
+    except phonenumbers.NumberParseException:
+        return ""
 
 
 def masked(address: str) -> str:

@@ -7,12 +7,11 @@ decision. Whether the message may then really go out is decided by may_send at t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from rekindle.policy.basis import basis
-from rekindle.terms.consent import ConsentKind, ConsentState
+from rekindle.terms.consent import ConsentKind, ConsentMarks, ConsentState
 from rekindle.terms.reasons import Reason
 from rekindle.terms.send import Channel
 
@@ -32,7 +31,7 @@ _RANK = {ConsentKind.EXPRESS.value: 0, ConsentKind.SOFT_OPT_IN.value: 1, Consent
 
 class Reach(NamedTuple):
     """One address of a shopper that is still there (not erased). ``consent``: its newest kind, if any is known, with
-    the wording that was agreed to; ``is_suppressed``: known not to take messages."""
+    the wording that was agreed to and its marks; ``is_suppressed``: known not to take messages."""
 
     channel: str
     contact_point_id: str
@@ -40,6 +39,21 @@ class Reach(NamedTuple):
     created_at: datetime
     wording: str = ""
     is_suppressed: bool = False
+    is_confirmed: bool = False
+    is_written: bool = False
+    mentions_cart: bool = False
+
+    @property
+    def state(self) -> ConsentState | None:
+        """The consent as a decision looks at it."""
+        if self.consent is None:
+            return None
+        marks = ConsentMarks(self.is_confirmed, self.is_written, self.mentions_cart)
+        return ConsentState(kind=ConsentKind(self.consent), at=self.created_at, wording=self.wording, marks=marks)
+
+
+#: Why there is no legal basis for a channel with this consent; None when there is one.
+NoBasis = Callable[[Channel, ConsentState | None], Reason | None]
 
 
 class Response(NamedTuple):
@@ -74,7 +88,7 @@ class Choice(NamedTuple):
     evidence: Mapping[str, object]
 
 
-def choose_channel(channels: Sequence[Channel], known: Known, *, by_response: bool) -> Choice | None:
+def choose_channel(channels: Sequence[Channel], known: Known, no_basis: NoBasis, *, by_response: bool) -> Choice | None:
     """Rank the channels of a step for a shopper; None when no address is known for any of them.
 
     ``channels``: those for which there is something to send, in the flow's order. ``by_response``: let wish and
@@ -82,14 +96,14 @@ def choose_channel(channels: Sequence[Channel], known: Known, *, by_response: bo
     is passed over. When that leaves nothing, the first one with an address is planned all the same: may_send then
     refuses it and the reason is stored.
 
-    >>> choose_channel((Channel.SMS, Channel.EMAIL), Known(()), by_response=True) is None
+    >>> choose_channel((Channel.SMS, Channel.EMAIL), Known(()), lambda *_: None, by_response=True) is None
     True
     """
     addresses = {channel: _best(channel, known.reaches) for channel in channels}
     with_address = [(channel, reach) for channel, reach in addresses.items() if reach is not None]
     if not with_address:
         return None
-    obstacles = {channel: _obstacle(channel, reach) for channel, reach in addresses.items()}
+    obstacles = {channel: _obstacle(channel, reach, no_basis) for channel, reach in addresses.items()}
     possible = [(channel, reach) for channel, reach in with_address if obstacles[channel] is None]
     ranked = _ranked(possible, known) if by_response else possible
     ranked = ranked or with_address[:1]
@@ -111,16 +125,14 @@ def _preference(reach: Reach) -> tuple[bool, int, float, str]:
     return reach.is_suppressed, _RANK.get(reach.consent or "", 2), -reach.created_at.timestamp(), reach.contact_point_id
 
 
-def _obstacle(channel: Channel, reach: Reach | None) -> Reason | None:
+def _obstacle(channel: Channel, reach: Reach | None, no_basis: NoBasis) -> Reason | None:
     if reach is None:
         return Reason.NO_ADDRESS
     if reach.is_suppressed:
         return Reason.SUPPRESSED
-    kind = ConsentKind(reach.consent) if reach.consent is not None else None
-    if kind is ConsentKind.WITHDRAWN:
+    if reach.consent == ConsentKind.WITHDRAWN.value:
         return Reason.OPTED_OUT
-    consent = ConsentState(kind=kind, at=reach.created_at, wording=reach.wording) if kind else None
-    return None if basis(consent, channel) else Reason.NO_BASIS
+    return no_basis(channel, reach.state)
 
 
 def _ranked(possible: Sequence[tuple[Channel, Reach]], known: Known) -> list[tuple[Channel, Reach]]:

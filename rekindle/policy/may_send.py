@@ -9,15 +9,17 @@ and so is a failure to decide.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rekindle.lib.clock import require_aware
-from rekindle.policy.basis import basis
 from rekindle.policy.frequency_cap import Wait, cart_cap, rolling_caps
-from rekindle.policy.quiet_hours import quiet_hours, windows_of
+from rekindle.policy.lawful_basis import Past, Refused, lawful_basis
+from rekindle.policy.quiet_hours import quiet_hours
 from rekindle.terms.cart import CartState
 from rekindle.terms.consent import ConsentKind
 from rekindle.terms.decision import Verdict, allow, defer, deny
+from rekindle.terms.policy_pack import Rules
 from rekindle.terms.reasons import Reason
 from rekindle.terms.send import Arm, Channel, EnrolmentState
 from rekindle.terms.send_facts import CartFacts, ContactFacts, EnrolmentFacts, PriorSend, SendFacts, ShopperFacts
@@ -33,25 +35,35 @@ def may_send(facts: SendFacts) -> Verdict:
     """The verdict, with its reason and evidence. Never raises: what cannot be evaluated is denied."""
     try:
         require_aware(facts.now)
-        return _decide(facts)
+        if facts.rules is None:
+            return deny(Reason.EVALUATION_FAILED, error="no policy pack")
+        return _with_law(_decide(facts, facts.rules), facts.rules)
     except Exception as error:  # fail closed: whatever is wrong with the facts, nothing goes out
         return deny(Reason.EVALUATION_FAILED, error=type(error).__name__)
 
 
-def _decide(facts: SendFacts) -> Verdict:
+def _with_law(verdict: Verdict, rules: Rules) -> Verdict:
+    """Which pack was asked, and which of its regions: part of every stored decision."""
+    return replace(verdict, evidence={**verdict.evidence, "pack": rules.pack, "regions": list(rules.regions)})
+
+
+def _decide(facts: SendFacts, rules: Rules) -> Verdict:
     cart, enrolment, shopper, contact = facts.cart, facts.enrolment, facts.shopper, facts.contact
     if cart is None or enrolment is None or shopper is None or contact is None or facts.history is None:
         return deny(Reason.EVALUATION_FAILED, error="facts are missing")
+    ground = lawful_basis(rules, contact.consent, _past(cart, shopper), facts.now)
     return (
         _final(facts, cart, enrolment, shopper)
-        or _lawful(facts, shopper, contact)
+        or _reachable(facts, shopper, contact)
+        or (_no_ground(facts, ground) if isinstance(ground, Refused) else None)
+        or _no_address(facts, contact)
         or _worth_it(facts, enrolment)
         or cart_cap(facts.history, facts.channel, facts.cart_id, facts.limits)
-        or _too_late(facts, enrolment, shopper)
+        or _too_late(facts, rules, enrolment, shopper)
         or _overtaken(facts, facts.history)
-        or _not_yet(facts, enrolment, shopper, facts.history)
+        or _not_yet(facts, rules, enrolment, shopper, facts.history)
         or _no_way_out(facts)
-        or allow(basis=basis(contact.consent, facts.channel))
+        or allow(basis={} if isinstance(ground, Refused) else {region: one.value for region, one in ground.items()})
     )
 
 
@@ -69,19 +81,28 @@ def _final(facts: SendFacts, cart: CartFacts, enrolment: EnrolmentFacts, shopper
     return None
 
 
-def _lawful(facts: SendFacts, shopper: ShopperFacts, contact: ContactFacts) -> Verdict | None:
+def _past(cart: CartFacts, shopper: ShopperFacts) -> Past:
+    return Past(last_order_at=shopper.last_order_at, has_started_checkout=cart.has_checkout)
+
+
+def _reachable(facts: SendFacts, shopper: ShopperFacts, contact: ContactFacts) -> Verdict | None:
     if facts.suppressed is not False:  # not knowing counts as suppressed
         return deny(Reason.SUPPRESSED, known=facts.suppressed is not None)
     if shopper.opted_out_at is not None:
         return deny(Reason.OPTED_OUT, at=shopper.opted_out_at.isoformat())
     if contact.consent is not None and contact.consent.kind is ConsentKind.WITHDRAWN:
         return deny(Reason.OPTED_OUT, at=contact.consent.at.isoformat())
-    if basis(contact.consent, facts.channel) is None:
-        kind = contact.consent.kind.value if contact.consent else None
-        return deny(Reason.NO_BASIS, consent=kind, channel=facts.channel.value)
-    if not contact.has_address:
-        return deny(Reason.NO_ADDRESS, channel=facts.channel.value)
     return None
+
+
+def _no_ground(facts: SendFacts, refused: Refused) -> Verdict:
+    consent = facts.contact.consent if facts.contact else None
+    kind = consent.kind.value if consent else None
+    return deny(refused.reason, consent=kind, channel=facts.channel.value, region=refused.region)
+
+
+def _no_address(facts: SendFacts, contact: ContactFacts) -> Verdict | None:
+    return None if contact.has_address else deny(Reason.NO_ADDRESS, channel=facts.channel.value)
 
 
 def _worth_it(facts: SendFacts, enrolment: EnrolmentFacts) -> Verdict | None:
@@ -92,7 +113,7 @@ def _worth_it(facts: SendFacts, enrolment: EnrolmentFacts) -> Verdict | None:
     return None
 
 
-def _too_late(facts: SendFacts, enrolment: EnrolmentFacts, shopper: ShopperFacts) -> Verdict | None:
+def _too_late(facts: SendFacts, rules: Rules, enrolment: EnrolmentFacts, shopper: ShopperFacts) -> Verdict | None:
     now = facts.now
     cool_off = timedelta(seconds=facts.limits.purchase_cool_off_s)
     if shopper.last_order_at is not None and now - shopper.last_order_at < cool_off:
@@ -100,13 +121,15 @@ def _too_late(facts: SendFacts, enrolment: EnrolmentFacts, shopper: ShopperFacts
     age = now - enrolment.abandoned_at
     if age < timedelta(0):
         return deny(Reason.CLOCK_BACKWARDS, abandoned_at=enrolment.abandoned_at.isoformat())
-    if _is_stale(facts, enrolment, now):
+    if _is_stale(facts, rules, enrolment, now):
         return deny(Reason.STALE, age_s=age.total_seconds(), max_days=facts.max_cart_age_days)
     return None
 
 
-def _is_stale(facts: SendFacts, enrolment: EnrolmentFacts, at: datetime) -> bool:
+def _is_stale(facts: SendFacts, rules: Rules, enrolment: EnrolmentFacts, at: datetime) -> bool:
     age = at - enrolment.abandoned_at
+    if rules.max_age is not None and age >= rules.max_age:
+        return True
     return age > timedelta(days=facts.max_cart_age_days) or (facts.channel is Channel.SMS and age >= SMS_MAX_AGE)
 
 
@@ -123,7 +146,11 @@ def _overtaken(facts: SendFacts, history: tuple[PriorSend, ...]) -> Verdict | No
 
 
 def _not_yet(
-    facts: SendFacts, enrolment: EnrolmentFacts, shopper: ShopperFacts, history: tuple[PriorSend, ...]
+    facts: SendFacts,
+    rules: Rules,
+    enrolment: EnrolmentFacts,
+    shopper: ShopperFacts,
+    history: tuple[PriorSend, ...],
 ) -> Verdict | None:
     """Everything that waiting cures, at once: put off to the instant from which on none of it is in the way."""
     waits = rolling_caps(history, facts.channel, facts.now, facts.limits) + _too_soon(facts, enrolment)
@@ -131,7 +158,7 @@ def _not_yet(
     if never is not None:
         return deny(never.reason, **never.evidence)
     ready_at = max([facts.now, *(wait.until for wait in waits if wait.until is not None)])
-    quiet = quiet_hours(windows_of(facts.channel), shopper.zones, ready_at)
+    quiet = quiet_hours(rules.windows, shopper.zones, ready_at)
     if quiet is not None:
         evidence = {"why": quiet.why, "zones": list(shopper.zones)}
         if quiet.until is None:
@@ -141,7 +168,7 @@ def _not_yet(
     if not waits:
         return None
     also = {"also": [wait.reason.value for wait in waits[1:]]} if waits[1:] else {}
-    if _is_stale(facts, enrolment, ready_at):
+    if _is_stale(facts, rules, enrolment, ready_at):
         return deny(waits[0].reason, **waits[0].evidence, **also, possible_at=ready_at.isoformat())
     return defer(waits[0].reason, ready_at, **waits[0].evidence, **also)
 

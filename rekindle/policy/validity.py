@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from rekindle.policy.quiet_hours import STEP, Window, quiet_hours
+from rekindle.policy.quiet_hours import STEP, quiet_hours
+from rekindle.terms.policy_pack import Window
 
 #: A cart's text message is of no use, and not allowed in the US, later than this after the abandonment.
 USEFUL: Final = timedelta(hours=48)
@@ -22,9 +23,9 @@ def last_moment(abandoned_at: datetime, windows: Sequence[Window], zones: Sequen
     """The last instant at which the message may arrive; ``now`` itself when that is over.
 
     >>> from datetime import UTC
-    >>> from rekindle.policy.quiet_hours import STRICT_SMS
+    >>> texts = Window(mon_fri=(10, 18), sat=(10, 17), sun=())
     >>> left, now = datetime(2026, 3, 2, 10, tzinfo=UTC), datetime(2026, 3, 2, 12, tzinfo=UTC)
-    >>> last_moment(left, (STRICT_SMS,), ("Europe/Berlin",), now).isoformat()
+    >>> last_moment(left, (texts,), ("Europe/Berlin",), now).isoformat()
     '2026-03-02T17:00:00+00:00'
     """
     end = max(abandoned_at + USEFUL, now)

@@ -187,6 +187,7 @@ def _consents(said: dict[str, object], details: object) -> dict[str, object]:
             "wording": wording.get(channel, "") if isinstance(wording, dict) else wording,
             "method": told.get("method", ""),
             "page": told.get("page", ""),
+            **{mark: told[mark] for mark in ("confirmed", "written", "mentions_cart") if mark in told},
         }
         for channel, granted in said.items()
     }

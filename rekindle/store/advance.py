@@ -57,6 +57,7 @@ class ShopperToWriteTo(NamedTuple):
     last_order_at: datetime | None
     is_erased: bool
     preferred_channel: str | None = None
+    region: str = ""
 
 
 class NewSend(NamedTuple):

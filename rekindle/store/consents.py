@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from rekindle.policy.consent_chain import ConsentRow
 from rekindle.store.database import Connection
 from rekindle.store.statements import sql
+from rekindle.terms.consent import NO_MARKS, ConsentMarks
 
 
 class Subject(NamedTuple):
@@ -35,11 +36,12 @@ class Head(NamedTuple):
     kind: str
     wording: str
     at: datetime
+    evidence: Mapping[str, object]
 
 
 def last_consent(connection: Connection, bucket: int, subject: Subject) -> Head | None:
     row = connection.execute(sql("last_consent"), {"bucket": bucket, **subject.values}).fetchone()
-    return Head(row[0], bytes(row[1]), row[2], row[3], row[4]) if row else None
+    return Head(row[0], bytes(row[1]), row[2], row[3], row[4], row[5]) if row else None
 
 
 def append_consent(connection: Connection, bucket: int, consent_id: UUID, row: ConsentRow) -> bool:
@@ -59,10 +61,18 @@ def consent_chain(connection: Connection, bucket: int, subject: Subject) -> list
 
 
 def set_contact_consent(
-    connection: Connection, bucket: int, contact_id: UUID, *, kind: str, at: datetime, wording: str
+    connection: Connection,
+    bucket: int,
+    contact_id: UUID,
+    *,
+    kind: str,
+    at: datetime,
+    wording: str,
+    marks: ConsentMarks = NO_MARKS,
 ) -> tuple[int, UUID] | None:
     """The shopper whose address changed its mind; None when the fact is older than what is known, or nobody's."""
-    values = {"bucket": bucket, "id": contact_id, "kind": kind, "at": at, "wording": wording}
+    values: dict[str, object] = {"bucket": bucket, "id": contact_id, "kind": kind, "at": at, "wording": wording}
+    values |= {"confirmed": marks.is_confirmed, "written": marks.is_written, "names_carts": marks.mentions_cart}
     row = connection.execute(sql("set_contact_consent"), values).fetchone()
     return (row[0], row[1]) if row else None
 

@@ -54,6 +54,8 @@ class SendRow(NamedTuple):
     exit_reason: str | None
     abandoned_at: datetime | None
     first_name: str | None
+    country: str | None
+    region: str | None
     timezones: list[str] | None
     last_order_at: datetime | None
     order_count: int | None
@@ -63,6 +65,9 @@ class SendRow(NamedTuple):
     consent: str | None
     consent_at: datetime | None
     consent_wording: str | None
+    consent_confirmed: bool | None
+    consent_written: bool | None
+    consent_names_carts: bool | None
     suppressed: bool | None
     cart_state: str | None
     touched_at: datetime | None
@@ -70,6 +75,7 @@ class SendRow(NamedTuple):
     items: list[dict[str, Any]] | None
     currency: str | None
     total_cents: int | None
+    cart_stage: str | None
 
 
 class CartRow(NamedTuple):
@@ -82,6 +88,7 @@ class CartRow(NamedTuple):
     items: list[dict[str, Any]]
     currency: str | None
     total_cents: int
+    cart_stage: str
 
 
 class HistoryRow(NamedTuple):

@@ -31,6 +31,10 @@ class Stage(StrEnum):
     PAYMENT = "payment"  #: entered or tried a payment
 
 
+#: Stages, as stored, at which no checkout was started; nothing is known of one that is None.
+BEFORE_CHECKOUT = frozenset({Stage.BROWSE.value, Stage.CART.value, None})
+
+
 #: How the key of a cart begins whose shopper was erased.
 ERASED_KEY = "erased:"
 

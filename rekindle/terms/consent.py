@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class ConsentKind(StrEnum):
@@ -12,6 +13,21 @@ class ConsentKind(StrEnum):
     SOFT_OPT_IN = "soft_opt_in"  #: existing customer, similar products, opt-out offered (2002/58/EC art. 13(2))
     WITHDRAWN = "withdrawn"  #: said no; final until a new express consent
     PENDING = "pending"  #: double opt-in not yet confirmed
+
+
+class ConsentMarks(NamedTuple):
+    """What makes an express consent good enough where the law asks for more than a yes."""
+
+    is_confirmed: bool = False  #: the address itself confirmed (double opt-in)
+    is_written: bool = False  #: agreed to in writing, as US law asks for texts (47 CFR 64.1200(f)(9))
+    mentions_cart: bool = False  #: the wording names cart reminders
+
+    def known(self) -> dict[str, object]:
+        """The marks that are there, as evidence for the ledger."""
+        return {name: True for name, value in zip(self._fields, self, strict=True) if value}
+
+
+NO_MARKS = ConsentMarks()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +38,7 @@ class ConsentState:
     at: datetime
     wording: str = ""  #: the text, or its version, that the shopper agreed to; empty = cannot be proven
     source: str = ""
+    marks: ConsentMarks = NO_MARKS
 
 
 class SuppressionReason(StrEnum):

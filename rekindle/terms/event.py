@@ -9,6 +9,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from rekindle.terms.cart import CartItem
+from rekindle.terms.consent import NO_MARKS, ConsentMarks
 
 
 class EventKind(StrEnum):
@@ -58,6 +59,7 @@ class ConsentGiven(Struct, frozen=True, kw_only=True, gc=False):
     wording: str = ""
     method: str = ""
     page: str = ""
+    marks: ConsentMarks = NO_MARKS
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,15 @@ class Reason(StrEnum):
     SUPPRESSED = "SUPPRESSED", "The address is suppressed (bounce, complaint or import)."
     OPTED_OUT = "OPTED_OUT", "The shopper opted out on this channel."
     NO_BASIS = "NO_BASIS", "There is no provable consent or other legal basis for this channel."
+    DOUBLE_OPT_IN_MISSING = (
+        "DOUBLE_OPT_IN_MISSING",
+        "The address has not confirmed its consent, and one of the shopper's possible regions asks for that.",
+    )
+    CART_NOT_IN_OPTIN_TEXT = (
+        "CART_NOT_IN_OPTIN_TEXT",
+        "The wording of the consent is not in writing or does not name cart reminders.",
+    )
+    CONSENT_UNPROVABLE = "CONSENT_UNPROVABLE", "The consent has no wording with it, so that it cannot be proven."
     HELD_OUT = "HELD_OUT", "The shopper is in the holdout; this is when the message would have gone out."
     CONTENT_MISSING = "CONTENT_MISSING", "The rendered content lacks something it must have."
     RENDER_FAILED = "RENDER_FAILED", "The template could not be rendered for this cart."

@@ -14,6 +14,7 @@ import msgspec
 from rekindle.terms.cart import CartState
 from rekindle.terms.consent import ConsentState
 from rekindle.terms.limits import HOUSE_LIMITS, SendLimits
+from rekindle.terms.policy_pack import Rules
 from rekindle.terms.send import Arm, Channel, EnrolmentState
 
 
@@ -23,6 +24,7 @@ class CartFacts(msgspec.Struct, frozen=True, kw_only=True):
     state: CartState
     touched_at: datetime
     ordered: bool = False
+    has_checkout: bool = False  #: a checkout was started
 
 
 class EnrolmentFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +76,8 @@ class RouteFacts(msgspec.Struct, frozen=True, kw_only=True):
 class SendFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one decision looks at. ``missing`` names what the content lacks (empty: nothing).
 
-    ``planned_at``: when the message was due by the times of its flow; it may have waited since.
+    ``planned_at``: when the message was due by the times of its flow; it may have waited since. ``limits``: the shop's,
+    with the caps of ``rules`` laid over them (`policy.regions.tightened`).
     """
 
     now: datetime
@@ -83,6 +86,7 @@ class SendFacts(msgspec.Struct, frozen=True, kw_only=True):
     enrolment_id: UUID
     planned_at: datetime
     limits: SendLimits = HOUSE_LIMITS
+    rules: Rules | None  #: what the law says in every region that is plausible
     max_cart_age_days: int
     cart: CartFacts | None
     enrolment: EnrolmentFacts | None

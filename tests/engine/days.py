@@ -45,7 +45,8 @@ class Days:
         self, connection: Connection, dsn: str, context: Context, clock: MovableClock, **settings: object
     ) -> None:
         defaults = {
-            "slug": "fernweh", "name": "Fernweh", "holdout_rate": 0, "postal_address": "Bergstrasse 7, 80331 Muenchen",
+            "slug": "fernweh", "name": "Fernweh", "holdout_rate": 0, "postal_address": "Fernweh, 1 Main Street, Springfield",
+            "country": "US",
             "sender_email": "shop@fernweh.example", "url": "https://fernweh.example",
         }  # fmt: skip
         self.connection, self.dsn, self.context, self.clock = connection, dsn, context, clock

@@ -57,7 +57,7 @@ def put_shopper(
     placed = Placed(address_bucket(shop, address_hash), natural_id("shopper", shop.id, f"email:{address_hash.hex()}"))
     values: dict[str, object] = {
         "bucket": placed.bucket, "id": placed.id, "shop_id": shop.id, "first_name": "Ada", "last_name": "", "locale": "en",
-        "country": "DE", "region": "", "timezones": "[]", "gpc": False, "first_seen_at": now, "seen_at": now,
+        "country": "AT", "region": "", "timezones": "[]", "gpc": False, "first_seen_at": now, "seen_at": now,
         "order_count": 0, "spent_cents": 0, "traits": "{}", "seq": 0,
     }  # fmt: skip
     insert(connection, "shoppers", values | overrides)

@@ -308,20 +308,20 @@ def test_an_entry_filter_sees_cart_and_shopper(
     connection: Connection, context: Context, clock: MovableClock, shop: ShopSettings
 ) -> None:
     wanted = [
-        {"type": "test", "field": "country", "op": "eq", "value": "DE"},
+        {"type": "test", "field": "country", "op": "eq", "value": "AT"},
         {"type": "test", "field": "item_count", "op": "ge", "value": 3},
         {"type": "test", "field": "product_keys", "op": "contains", "value": "p2"},
         {"type": "test", "field": "device", "op": "eq", "value": "mobile"},
     ]
     put_flow(connection, shop, activated_at=clock.now(), entry={"type": "all", "of": wanted})
-    german = put_shopper(connection, context, shop)
+    austrian = put_shopper(connection, context, shop)
     french = put_shopper(connection, context, shop, "b@example.com", country="FR")
-    put_cart(connection, context, shop, german, key="a", facts='{"device": "mobile"}')
+    put_cart(connection, context, shop, austrian, key="a", facts='{"device": "mobile"}')
     put_cart(connection, context, shop, french, key="b", facts='{"device": "mobile"}')
     put_cart(connection, context, shop, put_shopper(connection, context, shop, "c@example.com"), key="c")
     clock.advance(DAY)
     assert run(connection, context, shop) == (3, 3, 1)
-    assert one(connection, "SELECT shopper_id FROM enrolments")["shopper_id"] == german.id
+    assert one(connection, "SELECT shopper_id FROM enrolments")["shopper_id"] == austrian.id
     failed = rows(
         connection, "SELECT evidence->'failed'->>'field' AS field FROM decisions WHERE reason = 'ENTRY_FILTER'"
     )

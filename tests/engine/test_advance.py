@@ -458,7 +458,7 @@ def letter_of(context: Context, shop: ShopSettings, made: dict[str, object]) -> 
     row = SendRow._make([None] * len(SendRow._fields))._replace(
         id=nobody, template_version_id=1, context=made, first_name="Ada", address="ada@example.com"
     )
-    cart = CartRow(nobody, "abandoned", context.clock.now(), False, [], None, 0)
+    cart = CartRow(nobody, "abandoned", context.clock.now(), False, [], None, 0, "cart")
     return composer.compose(Candidate(held, row, cart, shop, ()), context.clock.now())
 
 

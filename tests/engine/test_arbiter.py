@@ -38,7 +38,7 @@ def visit_and_cart(days: Days, *, visited_ago: timedelta) -> Placed:
     """A shopper who looked around on one device, and left a cart on another a while later."""
     put_products(days, "p1")
     activate_flow(days.connection, days.context, days.shop, BROWSE_FLOW_KEY)
-    shopper = put_shopper(days.connection, days.context, days.shop)
+    shopper = put_shopper(days.connection, days.context, days.shop, country="US")
     put_visit(days.connection, days.context, days.shop, shopper)
     days.pass_by(visited_ago)
     put_cart(days.connection, days.context, days.shop, shopper)
@@ -61,7 +61,7 @@ def test_a_cart_takes_the_shopper_over_from_a_visit(days: Days) -> None:
 def test_a_visit_does_not_take_the_shopper_over_from_a_cart(days: Days) -> None:
     put_products(days, "p1")
     activate_flow(days.connection, days.context, days.shop, BROWSE_FLOW_KEY)
-    shopper = put_shopper(days.connection, days.context, days.shop)
+    shopper = put_shopper(days.connection, days.context, days.shop, country="US")
     put_cart(days.connection, days.context, days.shop, shopper)
     days.pass_by(2 * HOUR)
     put_visit(days.connection, days.context, days.shop, shopper)

@@ -34,7 +34,7 @@ from .days import Days
 from .scene import Placed, insert, one, put_cart, put_shopper, put_template, rows
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-PHONE = "+491701234567"
+PHONE = "+436641234567"
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def days(link: Connection, fresh_dsn: str, context: Context, clock: MovableClock
 
 
 def set_out(link: Connection, dsn: str, context: Context, clock: MovableClock, **settings: object) -> Days:
-    days = Days(link, dsn, context, clock, **settings)
+    days = Days(link, dsn, context, clock, **({"country": "AT"} | settings))
     add_account(link, days.shop, kind="fake", channel="sms")
     put_template(link, days.shop, "text", "sms")
     return days
@@ -151,7 +151,12 @@ def test_a_channel_that_cannot_be_is_passed_over_and_the_reason_kept(days: Days,
         days.connection.execute(f"UPDATE contact_points SET {change} WHERE channel = 'email'")  # type: ignore[arg-type]
     days.pass_by(2 * HOUR)
     assert planned(days) == [("m1", "sms")]
-    reason = {"suppressed": "SUPPRESSED", "withdrawn": "OPTED_OUT", "unproven": "NO_BASIS", "no address": "NO_ADDRESS"}
+    reason = {
+        "suppressed": "SUPPRESSED",
+        "withdrawn": "OPTED_OUT",
+        "unproven": "CONSENT_UNPROVABLE",
+        "no address": "NO_ADDRESS",
+    }
     assert evidence(days)["options"] == [{"channel": "email", "obstacle": reason[obstacle]}, {"channel": "sms"}]
     assert shopper.bucket == one(days.connection, "SELECT bucket FROM sends")["bucket"]
 

@@ -90,8 +90,8 @@ REFUSED = [
     ("OPTED_OUT", {"opted_out": HOUR}),
     ("OPTED_OUT", {"consent": "withdrawn"}),
     ("NO_BASIS", {"consent": None}),
-    ("NO_BASIS", {"consent": "pending"}),
-    ("NO_BASIS", {"wording": ""}),
+    ("DOUBLE_OPT_IN_MISSING", {"consent": "pending"}),
+    ("CONSENT_UNPROVABLE", {"wording": ""}),
     ("NO_ADDRESS", {"address": ""}),
     ("HELD_OUT", {"arm": "holdout"}),
     ("CONTENT_MISSING", {"template_version_id": 10**9}),
@@ -209,7 +209,10 @@ def test_a_shop_without_a_postal_address_sends_nothing(world: World) -> None:
     ada = world.person("ada")
     world.deliver(ada)
     evidence = world.connection.execute("SELECT evidence FROM decisions WHERE send_id = %s", [ada.send_id]).fetchone()
-    assert evidence == ({"missing": ["postal_address"]},)
+    assert evidence is not None
+    assert evidence[0]["missing"] == ["postal_address"]
+    assert evidence[0]["regions"] == ["EU"]
+    assert evidence[0]["pack"].startswith("rekindle-default 1 ")
     assert world.provider.started == []
 
 

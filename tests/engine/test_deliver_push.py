@@ -219,7 +219,7 @@ def test_without_an_account_that_reaches_the_device_it_waits(world: World, servi
         ({"consent": None}, "NO_BASIS"),
         ({"consent": "soft_opt_in"}, "NO_BASIS"),
         ({"consent": "withdrawn"}, "OPTED_OUT"),
-        ({"wording": ""}, "NO_BASIS"),
+        ({"wording": ""}, "CONSENT_UNPROVABLE"),
         ({"suppressed": True}, "SUPPRESSED"),
         ({"opted_out": timedelta(hours=1)}, "OPTED_OUT"),
         ({"last_order": timedelta(hours=1)}, "PURCHASED"),

@@ -128,7 +128,7 @@ def test_a_statement_that_hangs_is_cancelled_when_it_has_to_stop(
 
 
 def test_a_stage_takes_due_buckets_only_and_wakes_the_next(fresh_dsn: str, link: Connection, context: Context) -> None:
-    create_shop(link, context, slug="s", name="S", spread=1024)
+    create_shop(link, context, slug="s", name="S", country="AT", spread=1024)
     now, seen, woken = context.clock.now(), [], []
     due = {3: now - timedelta(seconds=9), 5: now, 9: now + timedelta(seconds=1)}
 
@@ -151,7 +151,7 @@ def test_a_stage_takes_due_buckets_only_and_wakes_the_next(fresh_dsn: str, link:
 
 
 def test_what_others_hold_is_not_asked_for_in_a_frenzy(fresh_dsn: str, link: Connection, context: Context) -> None:
-    create_shop(link, context, slug="s", name="S")
+    create_shop(link, context, slug="s", name="S", country="AT")
     loop = StageLoop(
         "stage", fresh_dsn, context, discover=lambda c, b: [(b[0], context.clock.now())], work=lambda c, b, n: 0
     )
@@ -163,7 +163,7 @@ def test_what_others_hold_is_not_asked_for_in_a_frenzy(fresh_dsn: str, link: Con
 def test_discovery_finds_the_earliest_timer_of_each_bucket(
     link: Connection, context: Context, clock: MovableClock, spread: int
 ) -> None:
-    shop = create_shop(link, context, slug="s", name="S", spread=spread)
+    shop = create_shop(link, context, slug="s", name="S", country="AT", spread=spread)
     shopper = put_shopper(link, context, shop)
     first = put_cart(link, context, shop, shopper, key="c1")
     put_cart(link, context, shop, key="c2", bucket=first.bucket, touched_at=clock.now() + timedelta(minutes=5))
@@ -235,7 +235,7 @@ def test_the_job_of_a_worker_that_died_is_taken_over_when_its_lease_ends(
 def test_a_whole_worker_carries_a_cart_to_its_message_and_stops(
     fresh_dsn: str, link: Connection, context: Context, clock: MovableClock
 ) -> None:
-    shop = create_shop(link, context, slug="s", name="S", waits_s=(60,), holdout_rate=0)
+    shop = create_shop(link, context, slug="s", name="S", country="AT", waits_s=(60,), holdout_rate=0)
     put_cart(link, context, shop, put_shopper(link, context, shop))
     clock.advance(timedelta(minutes=40))
     loops = make_loops(fresh_dsn, context)

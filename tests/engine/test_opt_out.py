@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from rekindle.engine.consents import fault_of_chain, record_consent
 from rekindle.engine.context import Context
@@ -14,7 +15,7 @@ from rekindle.engine.opt_out import opt_out, opt_out_address
 from rekindle.lib.clock import MovableClock
 from rekindle.store.buckets import address_bucket
 from rekindle.store.database import Connection
-from rekindle.terms.consent import ConsentKind
+from rekindle.terms.consent import ConsentKind, ConsentMarks
 from rekindle.terms.event import ConsentGiven, EventKind, ShopEvent
 from rekindle.terms.send import Channel
 
@@ -213,3 +214,22 @@ def test_every_change_of_the_ledger_is_found(journey: Journey) -> None:
         with journey.connection.transaction(force_rollback=True):
             journey.connection.execute(change)  # type: ignore[arg-type]
             assert fault() == expected
+
+
+def test_what_makes_a_consent_stronger_is_kept_and_told_once(journey: Journey) -> None:
+    plain = ConsentGiven(channel="email", granted=True, wording="v1")
+    confirmed = replace(plain, marks=ConsentMarks(is_confirmed=True))
+    told(journey, identified(consents=(plain,)))
+    told(journey, identified(at=journey.clock.now() + HOURS, consents=(confirmed,)))
+    told(journey, identified(at=journey.clock.now() + 2 * HOURS, consents=(plain,)))
+    assert journey.read("contact_points", "DISTINCT consent, consent_confirmed, consent_written") == [
+        ("express", True, False)
+    ]
+    assert [evidence.get("is_confirmed") for _, evidence in journey.read("consents", "seq, evidence")] == [None, True]
+    told(
+        journey,
+        identified(
+            at=journey.clock.now() + 3 * HOURS, consents=(ConsentGiven(channel="email", granted=True, wording="v2"),)
+        ),
+    )
+    assert journey.read("contact_points", "DISTINCT consent_wording, consent_confirmed") == [("v2", False)]

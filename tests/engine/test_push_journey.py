@@ -52,7 +52,7 @@ class Shop:
     def __init__(self, connection: Connection, dsn: str, context: Context, clock: MovableClock, spread: int) -> None:
         self.connection, self.context, self.clock = connection, context, clock
         self.settings: ShopSettings = create_shop(
-            connection, context, slug="fernweh", name="Fernweh", holdout_rate=0.0, spread=spread,
+            connection, context, slug="fernweh", name="Fernweh", holdout_rate=0.0, spread=spread, country="AT",
             url="https://fernweh.example", sender_email="hello@fernweh.example", postal_address="Bergstrasse 7, Muenchen",
         )  # fmt: skip
         self.world = World(connection, dsn, context, clock, self.settings, 0, 0)

@@ -31,7 +31,7 @@ PEOPLE, CARTS_EACH, WORKERS = 120, 3, 3
 def shop(fresh_dsn: str, context: Context, clock: MovableClock, spread: int) -> ShopSettings:
     """A shop whose shoppers each left several carts half an hour ago."""
     with connect(fresh_dsn) as link, link.transaction():
-        shop = create_shop(link, context, slug="s", name="S", spread=spread, holdout_rate=0.2)
+        shop = create_shop(link, context, slug="s", name="S", country="AT", spread=spread, holdout_rate=0.2)
         for person in range(PEOPLE):
             shopper = put_shopper(link, context, shop, f"s{person}@example.com")
             for number in range(CARTS_EACH):

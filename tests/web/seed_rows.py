@@ -52,7 +52,7 @@ class Rows:
         shopper_id = natural_id("shopper", self.shop.id, f"email:{address_hash.hex()}")
         contact_id = natural_id("contact", self.shop.id, f"email:{address_hash.hex()}")
         shopper = {
-            "bucket": bucket, "id": shopper_id, "first_name": first, "last_name": last, "locale": "en", "country": "DE",
+            "bucket": bucket, "id": shopper_id, "first_name": first, "last_name": last, "locale": "en", "country": "AT",
             "region": "", "timezones": ["Europe/Berlin"], "gpc": False, "first_seen_at": at, "seen_at": at,
             "order_count": 0, "spent_cents": 0, "traits": {}, "seq": 0, "_contact": contact_id,
         } | more  # fmt: skip

@@ -27,7 +27,13 @@ export interface ConsentDetails {
   wording?: string | Record<string, string>;
   page?: string;
   method?: string;
+  /** The address itself confirmed; agreed to in writing; the words name cart reminders. Some laws ask for these. */
+  confirmed?: boolean;
+  written?: boolean;
+  mentions_cart?: boolean;
 }
+
+const MARKS = ["confirmed", "written", "mentions_cart"] as const;
 
 /** Events that belong to a cart get its id when the shop left it out. */
 const OF_A_CART = /^(Product (Added|Removed)|(Cart|Checkout|Order|Payment|Coupon) )/;
@@ -163,6 +169,7 @@ export function createApi(scriptHost: string) {
           wording: wording ?? "",
           method: details.method ?? "form",
           page: details.page ?? cleanUrl(location.href).split(/[?#]/)[0],
+          ...Object.fromEntries(MARKS.filter((mark) => details[mark] === true).map((mark) => [mark, true])),
         };
       }
       if (Object.keys(consent).length) send("identify", { traits: { ...known, consent } });

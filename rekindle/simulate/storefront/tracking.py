@@ -94,7 +94,13 @@ def contact_given(contact: Contact, before: Contact | None, page: str) -> list[l
     said = dict.fromkeys(sorted(contact.agreed), True) | dict.fromkeys(sorted(taken_back), False)
     calls: list[list[object]] = [["identify", traits]]
     if said:
-        details = {"wording": {channel: WORDING[channel] for channel in said}, "method": "checkbox", "page": page}
+        details: Facts = {
+            "wording": {channel: WORDING[channel] for channel in said},
+            "method": "checkbox",
+            "page": page,
+        }
+        # The sample shop stands for one that asks every address to confirm: without it nobody in Germany is written to.
+        details |= {"confirmed": True, "written": True, "mentions_cart": True}
         calls.append(["consent", said, details])
     return calls
 

@@ -63,6 +63,9 @@ class ContactPoint(Sharded):
     consent = models.CharField(max_length=12, null=True)
     consent_at = models.DateTimeField(null=True)
     consent_wording = models.TextField(default="")
+    consent_confirmed = models.BooleanField(default=False, db_default=False)
+    consent_written = models.BooleanField(default=False, db_default=False)
+    consent_names_carts = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -24,20 +24,21 @@ WHERE c.bucket = %(bucket)s AND c.id = ANY(%(ids)s::uuid[]);
 -- name: shoppers_to_write_to
 -- The shoppers of some runs. Not locked: an order that comes now ends the run after us and deletes what we planned.
 -- in:    :bucket int, :ids uuid[]
--- out:   id text, country, locale, order_count, last_order_at, is_erased, preferred_channel      0..n rows
+-- out:   id text, country, locale, order_count, last_order_at, is_erased, preferred_channel, region      0..n rows
 -- locks: none      index: shoppers_pkey
 SELECT s.id::text, s.country, s.locale, s.order_count, s.last_order_at, s.erased_at IS NOT NULL,
-  coalesce(s.traits->>'preferred_channel', s.traits->>'preferredChannel')
+  coalesce(s.traits->>'preferred_channel', s.traits->>'preferredChannel'), s.region
 FROM shoppers s
 WHERE s.bucket = %(bucket)s AND s.id = ANY(%(ids)s::uuid[]);
 
 -- name: reaches_of_shoppers
 -- Where some shoppers can be written to.
 -- in:    :bucket int, :ids uuid[]
--- out:   shopper_id text, channel, id text, consent, created_at, consent_wording, is_suppressed      0..n rows
+-- out:   shopper_id text, channel, id text, consent, created_at, consent_wording, is_suppressed, consent_confirmed,
+--        consent_written, consent_names_carts      0..n rows
 -- locks: none      index: contact_points_shopper, suppressions_pkey
 SELECT p.shopper_id::text, p.channel, p.id::text, p.consent, p.created_at, coalesce(p.consent_wording, ''),
-  x.address_hash IS NOT NULL
+  x.address_hash IS NOT NULL, p.consent_confirmed, p.consent_written, p.consent_names_carts
 FROM contact_points p
 LEFT JOIN suppressions x ON x.bucket = %(bucket)s AND x.shop_id = p.shop_id AND x.channel = p.channel
   AND x.address_hash = p.address_hash

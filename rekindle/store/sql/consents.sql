@@ -3,9 +3,9 @@
 -- name: last_consent
 -- The head of an address's chain.
 -- in:    :bucket int, :shop_id bigint, :channel text, :address_hash bytea
--- out:   seq, row_hash, kind, wording, at      0..1 rows
+-- out:   seq, row_hash, kind, wording, at, evidence      0..1 rows
 -- locks: none      index: consents_chain
-SELECT seq, row_hash, kind, wording, at
+SELECT seq, row_hash, kind, wording, at, evidence
 FROM consents
 WHERE bucket = %(bucket)s AND shop_id = %(shop_id)s AND channel = %(channel)s AND address_hash = %(address_hash)s
 ORDER BY seq DESC
@@ -44,11 +44,16 @@ ORDER BY seq;
 
 -- name: set_contact_consent
 -- What an address agrees to from now on; an older fact changes nothing, and of two at one instant the no wins.
--- in:    :bucket int, :id uuid, :kind text, :at timestamptz, :wording text
+-- The same agreement told again keeps what was known of it: confirmed once is confirmed.
+-- in:    :bucket int, :id uuid, :kind text, :at timestamptz, :wording text, :confirmed bool, :written bool,
+--        :names_carts bool
 -- out:   shopper_bucket, shopper_id      0..1 rows
 -- locks: contact_points row      index: contact_points_pkey
 UPDATE contact_points
-SET consent = %(kind)s, consent_at = %(at)s, consent_wording = %(wording)s
+SET consent = %(kind)s, consent_at = %(at)s, consent_wording = %(wording)s,
+  consent_confirmed = %(confirmed)s OR (consent_confirmed AND consent = %(kind)s AND consent_wording = %(wording)s),
+  consent_written = %(written)s OR (consent_written AND consent = %(kind)s AND consent_wording = %(wording)s),
+  consent_names_carts = %(names_carts)s OR (consent_names_carts AND consent = %(kind)s AND consent_wording = %(wording)s)
 WHERE bucket = %(bucket)s AND id = %(id)s
   AND (consent_at IS NULL OR consent_at < %(at)s OR (consent_at = %(at)s AND %(kind)s = 'withdrawn'))
 RETURNING shopper_bucket, shopper_id;

@@ -66,10 +66,12 @@ RETURNING m.id, m.shop_id, m.shopper_id, m.enrolment_id, m.channel, m.attempts, 
 SELECT o.id, s.step, s.contact_point_id, s.cart_bucket, s.cart_id, s.template_version_id, s.flow_id, s.context,
   s.planned_at,
   e.state AS enrolment_state, e.arm, e.exit_reason, e.abandoned_at,
-  p.first_name, p.timezones, p.last_order_at, p.order_count, p.opted_out_at, p.erased_at,
-  c.address, c.consent, c.consent_at, c.consent_wording,
+  p.first_name, p.country, p.region, p.timezones, p.last_order_at, p.order_count, p.opted_out_at, p.erased_at,
+  c.address, c.consent, c.consent_at, c.consent_wording, c.consent_confirmed, c.consent_written,
+  c.consent_names_carts,
   CASE WHEN c.id IS NULL THEN NULL ELSE x.address_hash IS NOT NULL END AS suppressed,
-  k.state AS cart_state, k.touched_at, k.order_key IS NOT NULL AS ordered, k.items, k.currency, k.total_cents
+  k.state AS cart_state, k.touched_at, k.order_key IS NOT NULL AS ordered, k.items, k.currency, k.total_cents,
+  k.stage AS cart_stage
 FROM outbox o
 JOIN sends s ON s.bucket = %(bucket)s AND s.id = o.id
 LEFT JOIN enrolments e ON e.bucket = %(bucket)s AND e.id = o.enrolment_id
@@ -83,10 +85,11 @@ WHERE o.bucket = %(bucket)s AND o.id = ANY(%(ids)s::uuid[]);
 -- name: carts_elsewhere
 -- Carts of a batch that lie in other buckets than their shoppers: only shops that spread over several have them.
 -- in:    :buckets int[], :ids uuid[]
--- out:   id, cart_state, touched_at, ordered, items, currency, total_cents      0..n rows
+-- out:   id, cart_state, touched_at, ordered, items, currency, total_cents, cart_stage      0..n rows
 -- locks: none      index: carts_pkey
 -- scope: fanout (a spread shop's carts lie by cart key, its shoppers by address)
-SELECT k.id, k.state AS cart_state, k.touched_at, k.order_key IS NOT NULL AS ordered, k.items, k.currency, k.total_cents
+SELECT k.id, k.state AS cart_state, k.touched_at, k.order_key IS NOT NULL AS ordered, k.items, k.currency, k.total_cents,
+  k.stage AS cart_stage
 FROM carts k
 WHERE k.bucket = ANY(%(buckets)s) AND k.id = ANY(%(ids)s::uuid[]);
 

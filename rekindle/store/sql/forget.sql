@@ -88,7 +88,7 @@ WHERE bucket = %(bucket)s AND id = %(id)s;
 -- out:   nothing
 -- locks: contact_points rows      index: contact_points_pkey
 UPDATE contact_points SET address = '', consent = 'withdrawn', consent_at = greatest(consent_at, %(at)s),
-  consent_wording = ''
+  consent_wording = '', consent_confirmed = false, consent_written = false, consent_names_carts = false
 WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
 
 -- name: blank_sends

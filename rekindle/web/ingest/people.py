@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rekindle.lib.addresses import AddressError, normalise_email, normalise_phone
+from rekindle.terms.consent import ConsentMarks
 from rekindle.terms.event import ConsentGiven, EventKind
 from rekindle.terms.send import Channel
 from rekindle.web.ingest.limits import MAX_TEXT, MAX_TITLE, MAX_TRAITS, MAX_WORDING
@@ -50,8 +51,9 @@ def phone_of(told: Told, country: str, findings: Findings) -> str | None:
 def consents_of(told: Told, findings: Findings) -> tuple[ConsentGiven, ...]:
     """What the ``consent`` objects say per channel, the first that names a channel winning.
 
-    A channel is ``true``, ``false`` or ``{"granted": bool, "wording": ..., "method": ..., "page": ...}``. Anything
-    that is not a plain yes or no is noted and never taken for a yes.
+    A channel is ``true``, ``false`` or ``{"granted": bool, "wording": ..., "method": ..., "page": ...}``, and may say
+    ``confirmed`` (the address itself confirmed), ``written`` and ``mentions_cart``. Anything that is not a plain yes or
+    no is noted and never taken for a yes.
     """
     found: dict[str, ConsentGiven] = {}
     for path, channels in told:
@@ -79,6 +81,11 @@ def _consent(channel: str, value: object, where: str, findings: Findings) -> Con
             wording=read_text(value.get("wording"), MAX_WORDING),
             method=read_text(value.get("method"), MAX_TEXT),
             page=read_text(value.get("page"), MAX_TITLE),
+            marks=ConsentMarks(
+                is_confirmed=value.get("confirmed") is True,
+                is_written=value.get("written") is True,
+                mentions_cart=value.get("mentions_cart") is True,
+            ),
         )
     findings.add(where, 'must be true, false or {"granted": true or false, ...}')
     return None

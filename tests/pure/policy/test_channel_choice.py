@@ -10,8 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rekindle.policy.channel_choice import MARGIN, Known, Reach, Response, choose_channel
-from rekindle.terms.consent import ConsentKind
+from rekindle.policy.lawful_basis import Past, Refused, lawful_basis
+from rekindle.terms.consent import ConsentKind, ConsentState
+from rekindle.terms.reasons import Reason
 from rekindle.terms.send import Channel
+
+from .send_facts import RULES
 
 T = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 EMAIL, SMS, PUSH = Channel.EMAIL, Channel.SMS, Channel.PUSH
@@ -25,8 +29,14 @@ def agreed(channel: Channel) -> Reach:
     return reach(channel.value, channel.value, "express", wording="w1")
 
 
+def no_basis(channel: Channel, consent: ConsentState | None) -> Reason | None:
+    """The law of a region in which every basis is asked for."""
+    found = lawful_basis(RULES[channel], consent, Past(has_started_checkout=True), T)
+    return found.reason if isinstance(found, Refused) else None
+
+
 def ranked(channels: tuple[Channel, ...], known: Known, *, by_response: bool = False) -> list[tuple[Channel, str]]:
-    choice = choose_channel(channels, known, by_response=by_response)
+    choice = choose_channel(channels, known, no_basis, by_response=by_response)
     return [(channel, found.contact_point_id) for channel, found in choice.ranked] if choice else []
 
 
@@ -81,18 +91,18 @@ def test_wish_and_response(
 ) -> None:
     told = {channel: Response(*counts) for channel, counts in responses.items()}
     known = Known([agreed(channel) for channel in Channel], wish, told)
-    choice = choose_channel((EMAIL, SMS, PUSH), known, by_response=True)
+    choice = choose_channel((EMAIL, SMS, PUSH), known, no_basis, by_response=True)
     assert choice is not None
     assert [channel for channel, _ in choice.ranked] == expected
     assert choice.evidence["chosen_by"] == chosen_by
-    in_order = choose_channel((EMAIL, SMS, PUSH), known, by_response=False)
+    in_order = choose_channel((EMAIL, SMS, PUSH), known, no_basis, by_response=False)
     assert in_order is not None
     assert [channel for channel, _ in in_order.ranked] == [EMAIL, SMS, PUSH]
 
 
 def test_the_counts_are_kept_with_the_choice_and_say_what_was_in_the_way() -> None:
     known = Known([agreed(EMAIL), agreed(SMS)], None, {EMAIL: Response(6, 0), SMS: Response(3, 2)})
-    choice = choose_channel((EMAIL, SMS, PUSH), known, by_response=True)
+    choice = choose_channel((EMAIL, SMS, PUSH), known, no_basis, by_response=True)
     assert choice is not None
     assert choice.evidence == {
         "chosen_by": "response",
@@ -127,7 +137,7 @@ def test_every_possible_channel_is_ranked_once_and_no_other(
     by_response: bool,
 ) -> None:
     known = Known([agreed(channel) for channel in possible], wish, responses)
-    choice = choose_channel(tuple(channels), known, by_response=by_response)
+    choice = choose_channel(tuple(channels), known, no_basis, by_response=by_response)
     assert choice is not None
     found = [channel for channel, _ in choice.ranked]
     assert sorted(found) == sorted(possible)

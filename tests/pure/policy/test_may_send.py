@@ -27,7 +27,7 @@ from rekindle.terms.send_facts import (
     ShopperFacts,
 )
 
-from .send_facts import ABANDONED, CART, NOW, OTHER_CART, OTHER_RUN, RUN, allowed, prior
+from .send_facts import ABANDONED, CART, NOW, OTHER_CART, OTHER_RUN, RULES, RUN, allowed, prior
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 
@@ -38,7 +38,11 @@ def consent(kind: ConsentKind, wording: str = "") -> ConsentState:
 
 def test_a_send_with_everything_in_order_is_allowed() -> None:
     verdict = may_send(allowed())
-    assert (verdict.outcome, verdict.reason, verdict.evidence) == (Outcome.ALLOW, Reason.ALLOWED, {"basis": "express"})
+    assert (verdict.outcome, verdict.reason, verdict.evidence) == (
+        Outcome.ALLOW,
+        Reason.ALLOWED,
+        {"basis": {"XX": "express"}, "pack": RULES[Channel.EMAIL].pack, "regions": ["XX"]},
+    )
 
 
 NO_CAPS = parse_limits({"per_24h": {"email": 50, "all": 50}, "per_7d": {"email": 50, "all": 50}})
@@ -68,8 +72,8 @@ DENIED = [
     ("opted out of everything", {"shopper__opted_out_at": NOW}, Reason.OPTED_OUT),
     ("opted out here", {"contact__consent": consent(ConsentKind.WITHDRAWN)}, Reason.OPTED_OUT),
     ("no consent known", {"contact__consent": None}, Reason.NO_BASIS),
-    ("double opt-in pending", {"contact__consent": consent(ConsentKind.PENDING, "v1")}, Reason.NO_BASIS),
-    ("consent without its wording", {"contact__consent": consent(ConsentKind.EXPRESS, "  ")}, Reason.NO_BASIS),
+    ("double opt-in pending", {"contact__consent": consent(ConsentKind.PENDING, "v1")}, Reason.DOUBLE_OPT_IN_MISSING),
+    ("consent without its wording", {"contact__consent": consent(ConsentKind.EXPRESS, "  ")}, Reason.CONSENT_UNPROVABLE),
     ("soft opt-in by SMS", {"channel": Channel.SMS, "contact__consent": consent(ConsentKind.SOFT_OPT_IN)}, Reason.NO_BASIS),
     ("no address", {"contact__has_address": False}, Reason.NO_ADDRESS),
     ("holdout", {"enrolment__arm": Arm.HOLDOUT}, Reason.HELD_OUT),
@@ -89,6 +93,7 @@ DENIED = [
     ("older than 14 days", {"enrolment__abandoned_at": NOW - 14 * 24 * HOUR - SECOND, "cart__touched_at": NOW - 15 * 24 * HOUR}, Reason.STALE),
     ("SMS without a known zone", {"channel": Channel.SMS, "shopper__zones": ()}, Reason.QUIET_HOURS),
     ("SMS with a zone that does not exist", {"channel": Channel.SMS, "shopper__zones": ("Mars/Base",)}, Reason.QUIET_HOURS),
+    ("no policy pack", {"rules": None}, Reason.EVALUATION_FAILED),
     ("naive time", {"now": NOW.replace(tzinfo=None)}, Reason.EVALUATION_FAILED),
     ("garbage history", {"history": ("x",)}, Reason.EVALUATION_FAILED),
     ("garbage limits", {"limits": None}, Reason.EVALUATION_FAILED),
@@ -191,6 +196,7 @@ any_facts = st.builds(
     max_cart_age_days=st.integers(0, 60),
     enrolment_id=st.just(RUN),
     planned_at=instants,
+    rules=st.none() | st.sampled_from(list(RULES.values())),
     limits=st.sampled_from([parse_limits(None), parse_limits({"per_24h": {"email": 50, "all": 50}, "min_cart_age_s": 0, "purchase_cool_off_s": 0})]),
     cart=st.builds(CartFacts, state=st.sampled_from(CartState), touched_at=instants, ordered=st.booleans()),
     enrolment=st.builds(EnrolmentFacts, state=st.sampled_from(EnrolmentState), arm=st.sampled_from(Arm), abandoned_at=instants, exit_reason=st.sampled_from([None, "ORDERED"])),
@@ -262,4 +268,4 @@ def test_every_answer_says_why_and_evidence_is_json_without_an_address(facts: Se
 
 
 def test_unproven_express_consent_does_not_fall_back() -> None:
-    assert may_send(allowed(contact__consent=consent(ConsentKind.EXPRESS))).reason is Reason.NO_BASIS
+    assert may_send(allowed(contact__consent=consent(ConsentKind.EXPRESS))).reason is Reason.CONSENT_UNPROVABLE

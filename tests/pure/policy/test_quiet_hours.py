@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rekindle.policy.quiet_hours import STRICT_SMS, Window, quiet_hours, windows_of
-from rekindle.terms.send import Channel
+from rekindle.policy.quiet_hours import quiet_hours
+from rekindle.terms.policy_pack import Window
 
 BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
-FRANCE = Window(mon_fri=(8.5, 20), sat=(8.5, 20), sun=None)
+STRICT_SMS = Window(mon_fri=(10, 18), sat=(10, 17), sun=())
+FRANCE = Window(mon_fri=(8.5, 20), sat=(8.5, 20), sun=())
 SUNDAY_NOON = Window(mon_fri=(10, 20), sat=(10, 20), sun=(12, 18))
 
 
@@ -49,6 +50,16 @@ def test_after_saturday_comes_monday() -> None:
     assert quiet.until == at("2026-03-09T09:00:00")
 
 
+def test_on_a_holiday_its_own_hours_hold() -> None:
+    monday = frozenset([at("2026-03-02T00:00:00").date()])
+    quiet = quiet_hours((STRICT_SMS,), (BERLIN,), at("2026-03-02T12:00:00"), monday)
+    assert quiet is not None
+    assert quiet.until == at("2026-03-03T09:00:00")
+    some = Window(mon_fri=(10, 20), sat=(10, 20), sun=(), holidays=(12, 14))
+    assert quiet_hours((some,), (BERLIN,), at("2026-03-02T11:00:00"), monday) is None
+    assert quiet_hours((some,), (BERLIN,), at("2026-03-02T13:00:00"), monday) is not None
+
+
 def test_every_plausible_zone_must_be_open() -> None:
     quiet = quiet_hours((STRICT_SMS,), (BERLIN, NEW_YORK), at("2026-03-02T12:00:00"))
     assert quiet is not None
@@ -56,16 +67,9 @@ def test_every_plausible_zone_must_be_open() -> None:
 
 
 def test_zones_that_are_never_open_together_wait_for_nothing() -> None:
-    quiet = quiet_hours(
-        (Window(mon_fri=(10, 12), sat=None, sun=None),), (BERLIN, "Asia/Tokyo"), at("2026-03-02T12:00:00")
-    )
+    quiet = quiet_hours((Window(mon_fri=(10, 12), sat=(), sun=()),), (BERLIN, "Asia/Tokyo"), at("2026-03-02T12:00:00"))
     assert quiet is not None
     assert (quiet.until, quiet.why) == (None, "no common window")
-
-
-def test_mail_and_push_are_never_quiet() -> None:
-    assert windows_of(Channel.EMAIL) == windows_of(Channel.PUSH) == ()
-    assert windows_of(Channel.SMS) == (STRICT_SMS,)
 
 
 @given(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from rekindle.policy.stopped_since import Before, Now, stopped_since
 from rekindle.terms.reasons import Reason

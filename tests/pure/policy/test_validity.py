@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rekindle.policy.quiet_hours import STRICT_SMS, quiet_hours
+from rekindle.policy.quiet_hours import quiet_hours
 from rekindle.policy.validity import USEFUL, last_moment
+from rekindle.terms.policy_pack import Window
+
+STRICT_SMS = Window(mon_fri=(10, 18), sat=(10, 17), sun=())
 
 MONDAY_NOON = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)  # 12:00 in Berlin
 BERLIN, LOS_ANGELES, TOKYO = "Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo"
