@@ -134,8 +134,9 @@ class _Case(NamedTuple):
         if not hold_shoppers(connection, bucket, [shopper_id]):
             return 0, []
         contacts = contacts_of_shopper(connection, bucket, shopper_id)
-        addresses = [self._place(contact) for contact in contacts if contact.channel in refusal.channels]
-        addresses = [address for address in addresses if self._say_no(bucket, address)]
+        said = [(self._place(contact), contact.consent) for contact in contacts if contact.channel in refusal.channels]
+        withdrawn = ConsentKind.WITHDRAWN.value  # an older no beside a newer one still counts, if only for its reason
+        addresses = [address for address, now in said if self._say_no(bucket, address) or now == withdrawn]
         for address in addresses:
             self.suppress(bucket, address)
         others = [contact for contact in contacts if contact.channel not in refusal.channels]

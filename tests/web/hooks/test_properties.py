@@ -31,7 +31,7 @@ WHATS = (
     "failed",
     "unheard",
 )
-QUICK = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 STORIES = st.lists(st.tuples(st.sampled_from(WHATS), st.integers(0, 3)), min_size=1, max_size=12)
 
 
