@@ -48,7 +48,7 @@ def test_what_is_handed_over_passes_the_specification(
         link.execute("DELETE FROM provider_accounts")
         world.add_api_account(kind, url, **values)
         version = publish_template(link, world.shop, clock.now(), channel=channel)
-        address = {"sms": "+4915112345678"}.get(channel)
+        address = {"sms": "+436641234567"}.get(channel)
         ada = world.person("ada", channel=channel, address=address, template_version_id=version)
 
         async def work(worker: Deliverer) -> None:
