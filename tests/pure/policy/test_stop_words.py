@@ -56,12 +56,15 @@ def test_a_no_stays_a_no_while_an_agreement_is_waited_for(text: str) -> None:
     assert wish_of(text, is_asked=True) is Wish.STOP
 
 
-@given(
-    st.sampled_from(OUT), st.sampled_from(["", " ", "!", "...", "\n", " \u200b", "\u00a0", "🙏", "?!"]), st.booleans()
-)
+@given(st.sampled_from(OUT), st.sampled_from(["", " ", "!", "...", "\n", " \u200b", "\u00a0", "🙏"]), st.booleans())
 def test_case_signs_and_blanks_around_change_no_no(text: str, around: str, loud: bool) -> None:
     changed = f"{around}{text.upper() if loud else text}{around}"
     assert wish_of(changed) is Wish.STOP
+
+
+@given(st.sampled_from(OUT), st.sampled_from(["?", "?!", " ??"]))
+def test_a_no_with_a_question_mark_is_a_no_or_waits_for_a_person(text: str, sign: str) -> None:
+    assert wish_of(f"{text}{sign}") in {Wish.STOP, Wish.REVIEW}
 
 
 @given(st.text(max_size=400))
