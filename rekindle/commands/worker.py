@@ -43,6 +43,7 @@ def _work(stop: StopRequest) -> int:
         vault_key=settings.VAULT_KEY,
         public_url=settings.PUBLIC_URL,
         sandbox=settings.SANDBOX,
+        push_hosts=settings.PUSH_HOSTS,
     )
     loops = make_loops(settings.DATABASE_URL, context)
     spare_the_collector()

@@ -30,6 +30,7 @@ class Context:
     public_url: str
     clock: Clock = SYSTEM_CLOCK
     sandbox: bool = False  #: a trial: accounts at the sandbox work
+    push_hosts: tuple[str, ...] = ()  #: push services besides the known ones, as `lib.push_endpoint` takes them
 
     @property
     def message_domain(self) -> str:

@@ -43,7 +43,7 @@ class DeliveryLoop(Loop):
         pace: Pace = PACE,
     ) -> None:
         super().__init__(name, dsn, context)
-        self._maker = Maker(context.clock, sandbox=context.sandbox)
+        self._maker = Maker(context.clock, sandbox=context.sandbox, push_hosts=context.push_hosts)
         self._make, self._pace = make or self._maker, pace
         self._settle_at = float("-inf")
         self._deliverer: Deliverer | None = None

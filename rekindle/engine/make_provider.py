@@ -36,11 +36,19 @@ MakeProvider: TypeAlias = Callable[[str, dict[str, object], bytes], Provider]
 class Maker:
     """A `MakeProvider` for one event loop: its accounts share an HTTP client, which `close` closes.
 
-    ``sandbox``: the installation is a trial, and accounts at the sandbox work.
+    ``sandbox``: the installation is a trial, and accounts at the sandbox work. ``push_hosts``: push services besides
+    the known ones; ``http`` says so itself.
     """
 
-    def __init__(self, clock: Clock = SYSTEM_CLOCK, http: HttpSettings | None = None, *, sandbox: bool = False) -> None:
-        self._clock, self._settings, self._sandbox = clock, http, sandbox
+    def __init__(
+        self,
+        clock: Clock = SYSTEM_CLOCK,
+        http: HttpSettings | None = None,
+        *,
+        sandbox: bool = False,
+        push_hosts: tuple[str, ...] = (),
+    ) -> None:
+        self._clock, self._settings, self._sandbox, self._push_hosts = clock, http, sandbox, push_hosts
         self._client: HttpClient | None = None
 
     def __call__(self, kind: str, options: Mapping[str, object], secret: bytes) -> Provider:
@@ -56,8 +64,14 @@ class Maker:
         if self._client is None:
             from rekindle.providers.http_client import HttpClient
 
-            self._client = HttpClient(self._settings)
+            self._client = HttpClient(self.http())
         return found.provider(self._client, account_values(options, secret), clock=self._clock)
+
+    def http(self) -> HttpSettings:
+        """How its accounts may reach the world."""
+        from rekindle.providers.http_client import EgressRules, HttpSettings
+
+        return self._settings or HttpSettings(rules=EgressRules(push_hosts=self._push_hosts))
 
     async def close(self) -> None:
         """Let go of the connections of the accounts, which are closed already."""
