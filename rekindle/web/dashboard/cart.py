@@ -222,4 +222,6 @@ def _text(value: object) -> str:
         return str(value)
     if isinstance(value, list) and all(isinstance(one, str | int) for one in value):
         return ", ".join(str(one) for one in value)[:300]
+    if isinstance(value, dict) and value and all(isinstance(one, str) for one in value.values()):
+        return ", ".join(f"{name}: {one}" for name, one in value.items())[:300]
     return json.dumps(value, ensure_ascii=False)[:300]

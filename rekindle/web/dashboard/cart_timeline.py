@@ -28,6 +28,7 @@ class Moment:
 
 
 _EVENTS: Final = {
+    EventKind.PAGE_VIEWED: ("eye", "Looked at a page"),
     EventKind.PRODUCT_VIEWED: ("eye", "Looked at a product"),
     EventKind.PRODUCT_ADDED: ("plus", "Put something in"),
     EventKind.PRODUCT_REMOVED: ("trash", "Took something out"),
