@@ -42,7 +42,7 @@ def grant(used: Used, wanted: int, *, per_second: float | None, per_day: int | N
     >>> now = datetime(2026, 3, 2, 9, tzinfo=UTC)
     >>> got = grant(nothing_used(now), 5, per_second=2.0, per_day=None, now=now)
     >>> got.granted, [int((at - now).total_seconds() * 1000) for at in got.later]
-    (2, [1000, 1500, 2000])
+    (2, [1500, 2000, 2500])
     """
     today = now.astimezone(UTC).date()
     day_count = used.day_count if used.day == today else 0
