@@ -43,8 +43,8 @@ class DeliveryLoop(Loop):
         pace: Pace = PACE,
     ) -> None:
         super().__init__(name, dsn, context)
-        self._maker = Maker(context.clock, sandbox=context.sandbox, push_hosts=context.push_hosts)
-        self._make, self._pace = make or self._maker, pace
+        self.maker = Maker(context.clock, sandbox=context.sandbox, push_hosts=context.push_hosts)
+        self._make, self._pace = make or self.maker, pace
         self._settle_at = float("-inf")
         self._deliverer: Deliverer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -128,7 +128,7 @@ class DeliveryLoop(Loop):
             return
         try:
             await deliverer.close()
-            await self._maker.close()
+            await self.maker.close()
         except Exception:  # the worker ends or begins anew; leases end by themselves
             log.exception("delivery_not_closed")
 

@@ -16,6 +16,7 @@ from rekindle.lib.clock import require_aware
 from rekindle.policy.frequency_cap import Wait, cart_cap, rolling_caps
 from rekindle.policy.lawful_basis import Past, Refused, lawful_basis
 from rekindle.policy.quiet_hours import quiet_hours
+from rekindle.policy.validity import USEFUL
 from rekindle.terms.cart import CartState
 from rekindle.terms.consent import ConsentKind
 from rekindle.terms.decision import Verdict, allow, defer, deny
@@ -26,8 +27,6 @@ from rekindle.terms.send_facts import CartFacts, ContactFacts, EnrolmentFacts, P
 
 #: Without a route or an end of the pause, how long to wait before asking again.
 ASK_AGAIN = timedelta(minutes=15)
-#: A text message about a cart goes out within 48 hours or not at all: the rule of the US carriers, kept everywhere.
-SMS_MAX_AGE = timedelta(hours=48)
 _BOUGHT = frozenset({CartState.RECOVERED, CartState.CONVERTED})
 
 
@@ -130,7 +129,7 @@ def _is_stale(facts: SendFacts, rules: Rules, enrolment: EnrolmentFacts, at: dat
     age = at - enrolment.abandoned_at
     if rules.max_age is not None and age >= rules.max_age:
         return True
-    return age > timedelta(days=facts.max_cart_age_days) or (facts.channel is Channel.SMS and age >= SMS_MAX_AGE)
+    return age > timedelta(days=facts.max_cart_age_days) or (facts.channel is Channel.SMS and age >= USEFUL)
 
 
 def _overtaken(facts: SendFacts, history: tuple[PriorSend, ...]) -> Verdict | None:

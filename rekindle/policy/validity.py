@@ -13,7 +13,7 @@ from typing import Final
 from rekindle.policy.quiet_hours import STEP, quiet_hours
 from rekindle.terms.policy_pack import Window
 
-#: A cart's text message is of no use, and not allowed in the US, later than this after the abandonment.
+#: A text message about a cart arrives within 48 hours or not at all: the rule of the US carriers, kept everywhere.
 USEFUL: Final = timedelta(hours=48)
 #: Shorter than this nothing can be delivered for sure.
 LEAST: Final = timedelta(minutes=1)

@@ -13,7 +13,7 @@ import pytest
 
 from rekindle.engine.clicks import open_cart_link
 from rekindle.engine.context import Context
-from rekindle.engine.make_provider import Maker
+from rekindle.engine.delivery_loop import DeliveryLoop
 from rekindle.engine.templates import TemplateRefusedError, save_push_template
 from rekindle.lib.clock import MovableClock
 from rekindle.lib.ids import natural_id
@@ -284,8 +284,8 @@ def test_a_second_message_about_the_cart_waits_for_the_gap(world: World, service
 
 def test_a_worker_reaches_the_push_services_that_the_installation_added(context: Context) -> None:
     allowed = replace(context, push_hosts=("push.corp.example",))
-    assert Maker(allowed.clock, push_hosts=allowed.push_hosts).http().rules.push_hosts == ("push.corp.example",)
-    assert Maker(context.clock).http().rules.push_hosts == ()
+    assert DeliveryLoop("", allowed).maker.http().rules.push_hosts == ("push.corp.example",)
+    assert DeliveryLoop("", context).maker.http().rules.push_hosts == ()
 
 
 def test_templates_are_tried_before_they_are_kept(world: World) -> None:
