@@ -24,6 +24,9 @@ def policy_pack(made: str) -> str:
         "",
         "All regions that anything known of a shopper makes plausible apply together, the strictest rule of each kind. "
         "EU stands for its members and the EEA without an entry of their own, ZZ for a region that is unknown.",
+        "",
+        "Basis, double opt-in, caps, ages and hours decide sends. Consent to record opens is written down and not yet "
+        "enforced.",
     ]
     for channel in Channel:
         lines += ["", f"## {channel.value}", "", "| region | basis, any of | asks for | per cart | hours | source |"]
