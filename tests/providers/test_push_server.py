@@ -1,14 +1,13 @@
 """Does a push service that others wrote (web-push-testing) take our requests and read our messages?
 
-Installed once into the cache folder of the person who runs the tests, never into the checkout; where that is impossible
-the test is skipped and says so. It listens on loopback only.
+It comes with the front end's development packages, locked like them; where those are missing the test is skipped and says
+so. It listens on loopback only.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -26,9 +25,8 @@ from tests.providers.apis import local_client
 from tests.providers.letters import run
 from tests.providers.push_kit import VAPID_KEY, push, send, unpack
 
-VERSION = "1.2.2"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rekindle" / f"web-push-testing-{VERSION}"
-PROGRAM = CACHE / "node_modules" / "web-push-testing" / "src" / "bin" / "server.js"
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / "frontend" / "node_modules" / "web-push-testing" / "src" / "bin" / "server.js"
 #: The server would listen on every interface; this is loaded before it.
 ONLY_LOOPBACK = """
 const net = require("net"), listen = net.Server.prototype.listen;
@@ -38,32 +36,17 @@ net.Server.prototype.listen = function (port, ...rest) {
 """
 
 
-def _install() -> None:
-    if PROGRAM.exists():
-        return
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("the push test server needs node and npm")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(CACHE)]
-    try:
-        done = subprocess.run(
-            [*command, f"web-push-testing@{VERSION}"], capture_output=True, text=True, timeout=120, check=False
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip("the push test server could not be installed in time")
-    if done.returncode:
-        pytest.skip(f"the push test server could not be installed: {done.stderr.strip()[-200:]}")
-
-
 @pytest.fixture(scope="module")
-def service() -> Iterator[str]:
-    _install()
-    preload = CACHE / "loopback.js"
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    node = shutil.which("node")
+    if node is None or not PROGRAM.exists():
+        pytest.skip("the push test server is not there: run make setup-dev")
+    preload = tmp_path_factory.mktemp("push") / "loopback.js"
     preload.write_text(ONLY_LOOPBACK, encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     quiet = subprocess.DEVNULL
-    command = ["node", "-r", str(preload), str(PROGRAM), str(port)]
+    command = [node, "-r", str(preload), str(PROGRAM), str(port)]
     server = subprocess.Popen(command, stdout=quiet, stderr=quiet, stdin=quiet)
     try:
         asyncio.run(_listening(port, server))
