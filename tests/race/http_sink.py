@@ -1,7 +1,8 @@
 """A counting provider over HTTP that knows keys, in a process of its own: ``python -m tests.race.http_sink 0 RATE LATE REPLY``.
 
 As Resend: a repeated key with the same body is answered without a second delivery, with another body by 409. What it
-took survives the client's death, a share of it is taken ``LATE`` seconds after it arrived. ``GET /stats`` tells.
+took survives the client's death, a share of it is taken ``LATE`` seconds after it arrived. ``GET /stats`` tells. After
+``POST /hold`` no answer goes out any more, until ``POST /free``: whoever is killed in between was waiting for one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ class Sink:
     def __init__(self, late_rate: float, late_s: float, reply_s: float) -> None:
         self.late_rate, self.late_s, self.reply_s = late_rate, late_s, reply_s
         self.draw = random.Random(11)
-        self.calls = 0
+        self.calls = self.open = 0
+        self.free = asyncio.Event()
+        self.free.set()
         self.delivered: Counter[str] = Counter()
         self.under_way: set[str] = set()
         self.bodies: defaultdict[str, set[bytes]] = defaultdict(set)
@@ -27,6 +30,7 @@ class Sink:
     def stats(self) -> dict[str, object]:
         return {
             "calls": self.calls,
+            "open": self.open,
             "doubled": sorted(key for key, count in self.delivered.items() if count > 1),
             "changed": sorted(key for key, bodies in self.bodies.items() if len(bodies) > 1),
             "repeats": self.calls - len(self.bodies),
@@ -35,6 +39,14 @@ class Sink:
 
     async def take(self, key: str, body: bytes) -> tuple[int, dict[str, object]]:
         self.calls += 1
+        self.open += 1
+        try:
+            return await self._answer(key, body)
+        finally:
+            await self.free.wait()
+            self.open -= 1
+
+    async def _answer(self, key: str, body: bytes) -> tuple[int, dict[str, object]]:
         self.bodies[key].add(body)
         if len(self.bodies[key]) > 1:
             return 409, {"name": "invalid_idempotent_request", "message": "another body", "statusCode": 409}
@@ -59,6 +71,9 @@ async def converse(sink: Sink, reader: asyncio.StreamReader, writer: asyncio.Str
             body = await reader.readexactly(int(headers.get("content-length", "0")))
             if first.startswith("GET /stats"):
                 status, told = 200, sink.stats()
+            elif first.startswith(("POST /hold", "POST /free")):
+                (sink.free.clear if "/hold" in first else sink.free.set)()
+                status, told = 200, {}
             else:
                 status, told = await asyncio.shield(sink.take(headers["idempotency-key"], body))
             data = json.dumps(told).encode()

@@ -26,12 +26,22 @@ class Sink:
         self.port = port
 
     def stats(self) -> dict[str, Any]:
+        stats: dict[str, Any] = json.loads(self._say(b"STATS"))
+        return stats
+
+    def hold(self) -> None:
+        """Tell no acceptance until `free`."""
+        self._say(b"HOLD")
+
+    def free(self) -> None:
+        self._say(b"FREE")
+
+    def _say(self, line: bytes) -> bytes:
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as link, link.makefile("rwb") as file:
             file.readline()
-            file.write(b"STATS\r\n")
+            file.write(line + b"\r\n")
             file.flush()
-            stats: dict[str, Any] = json.loads(file.readline())
-            return stats
+            return file.readline()
 
 
 @contextmanager
@@ -50,6 +60,13 @@ class HttpSink:
     def stats(self) -> dict[str, Any]:
         stats: dict[str, Any] = self.ask("GET", "/stats")[1]
         return stats
+
+    def hold(self) -> None:
+        """Answer nothing until `free`."""
+        self.ask("POST", "/hold")
+
+    def free(self) -> None:
+        self.ask("POST", "/free")
 
     def ask(self, method: str, target: str, body: bytes = b"", **headers: str) -> tuple[int, Any]:
         """One request; the status and what was told."""
@@ -100,6 +117,15 @@ class Worker:
         """As a crash: no clean-up of any kind."""
         os.kill(self._child.pid, signal.SIGKILL)
         self._child.wait()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It stands still meanwhile."""
+        os.kill(self._child.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._child.pid, signal.SIGCONT)
 
     def stop(self) -> int:
         self._child.terminate()

@@ -3,7 +3,8 @@
 Run as a process: ``python -m tests.race.smtp_sink PORT LATE_RATE LATE_S REPLY_S``. A message counts when the sink accepts
 it; a share of them (``LATE_RATE``) is accepted ``LATE_S`` seconds after its last byte arrived, and every reply comes
 ``REPLY_S`` seconds after the acceptance. On the same port a line ``STATS`` answers with one line of JSON, ``HAS <send>``
-with how often a send was accepted: that is the look-up of a provider that has one.
+with how often a send was accepted: that is the look-up of a provider that has one. After ``HOLD`` no acceptance is told
+any more, until ``FREE``: whoever is killed in between was waiting for an answer.
 """
 
 from __future__ import annotations
@@ -25,13 +26,16 @@ class Sink:
     def __init__(self, late_rate: float, late_s: float, reply_s: float) -> None:
         self.late_rate, self.late_s, self.reply_s = late_rate, late_s, reply_s
         self.draw = random.Random(7)
-        self.calls = 0
+        self.calls = self.open = 0
+        self.free = asyncio.Event()
+        self.free.set()
         self.sends: Counter[str] = Counter()
         self.recipients: Counter[str] = Counter()
 
     def stats(self) -> dict[str, object]:
         return {
             "calls": self.calls,
+            "open": self.open,
             "accepted": sum(self.sends.values()),
             "unique": len(self.sends),
             "doubled": sorted(send for send, count in self.sends.items() if count > 1),
@@ -88,6 +92,9 @@ class Conversation(asyncio.Protocol):
             self._say(json.dumps(self.sink.stats()).encode() + b"\r\n")
         elif verb == b"HAS ":
             self._say(b"%d\r\n" % self.sink.sends[line[4:].decode().strip()])
+        elif verb in (b"HOLD", b"FREE"):
+            (self.sink.free.clear if verb == b"HOLD" else self.sink.free.set)()
+            self._say(b"250 ok\r\n")
         elif verb == b"QUIT":
             self._say(b"221 bye\r\n")
             self.transport.close()
@@ -99,6 +106,7 @@ class Conversation(asyncio.Protocol):
 
     def _message(self, message: bytes) -> None:
         self.sink.calls += 1
+        self.sink.open += 1
         found = _SEND.search(message)
         send = found[1].decode().strip() if found else "?"
         place, self.asked = self.asked, self.asked + 1
@@ -110,6 +118,8 @@ class Conversation(asyncio.Protocol):
         self.sink.sends[send] += 1
         self.sink.recipients[recipient] += 1
         await asyncio.sleep(self.sink.reply_s)
+        await self.sink.free.wait()
+        self.sink.open -= 1
         self.replies[place] = b"250 2.0.0 queued as %b\r\n" % send.encode()
         self._flush()
 
