@@ -83,10 +83,11 @@ class TextComposer:
             return deny(Reason.RENDER_FAILED, why="the template, the cart, the shop or the account is missing")
         if row.abandoned_at is None or not row.address:
             return deny(Reason.RENDER_FAILED, why="the run or the number is missing")
-        rules = law_of(candidate, Channel.SMS).rules
-        if rules is None:
+        law = law_of(candidate, Channel.SMS)
+        if law.rules is None:
             return deny(Reason.EVALUATION_FAILED, error="no policy pack")
-        valid_for = last_moment(row.abandoned_at, rules.windows, plausible_zones(row, shop), now) - now
+        zones = plausible_zones(row, shop)
+        valid_for = last_moment(row.abandoned_at, law.rules.windows, zones, now, law.holidays(now)) - now
         if valid_for < LEAST:
             return defer(Reason.QUIET_HOURS, now + LEAST, why="it could not be delivered before the window closes")
         links = _SmsLinks(self._context, held, len(row.context.get("links") or ()))

@@ -120,6 +120,7 @@ def facts_of(
         planned_at=row.planned_at if row else held.send_at,
         limits=law.limits,
         rules=law.rules,
+        holidays=law.holidays(now),
         max_cart_age_days=shop.max_cart_age_days if shop else 0,
         cart=_cart(candidate.cart),
         enrolment=_enrolment(row),

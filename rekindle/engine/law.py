@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import MutableMapping
+from datetime import date, datetime
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 from rekindle.lib.addresses import country_of_phone
 from rekindle.policy.pack.read import PackError, read_pack
+from rekindle.policy.public_holidays import holidays_near
 from rekindle.policy.regions import entries_of, rules_of, tightened
 from rekindle.terms.limits import SendLimits, parse_limits
 from rekindle.terms.policy_pack import PolicyPack, Rules
@@ -26,10 +28,19 @@ _MAX_KEPT = 100_000
 
 
 class Law(NamedTuple):
-    """``limits``: the shop's, with the caps of ``rules`` laid over them. ``rules`` None: nothing may be sent."""
+    """``limits``: the shop's, with the caps of ``rules`` laid over them. ``rules`` None: nothing may be sent.
+
+    ``places``: (country, state) of all evidence, for their holidays.
+    """
 
     rules: Rules | None
     limits: SendLimits
+    places: tuple[tuple[str, str], ...] = ()
+
+    def holidays(self, now: datetime) -> frozenset[date]:
+        """Holidays near ``now``; none are asked for where no window depends on them."""
+        windowed = self.rules is not None and self.rules.windows
+        return holidays_near(self.places, now.date()) if windowed else frozenset()
 
 
 @lru_cache(maxsize=1)
@@ -47,36 +58,24 @@ class Laws:
 
     def __init__(self, pack: PolicyPack | None) -> None:
         self._pack = pack
-        self._rules: dict[tuple[str, str, str, str, Channel], Rules] = {}
-        self._laws: dict[tuple[int, int, Channel], tuple[Law, object]] = {}
-        self._limits: dict[str, SendLimits] = {}
+        self._laws: dict[tuple[str, str, str, str, Channel, str], Law] = {}
 
     def of(self, shop: ShopSettings, channel: Channel, *, country: str, state: str, phone: str | None = None) -> Law:
         """The law for one send. Raises LimitsError for limits of the shop that mean nothing."""
-        limits = self._limits_of(shop)
+        of_phone = country_of_phone(phone) if phone else ""
+        key = (shop.country, country, state, of_phone, channel, repr(shop.limits))
+        law = self._laws.get(key)
+        if law is None:
+            _make_room(self._laws)
+            evidence = ((shop.country, ""), (country, state), (of_phone, ""))
+            law = self._laws[key] = self._work_out(parse_limits(shop.limits), channel, evidence)
+        return law
+
+    def _work_out(self, limits: SendLimits, channel: Channel, evidence: tuple[tuple[str, str], ...]) -> Law:
         if self._pack is None:
             return Law(None, limits)
-        of_phone = country_of_phone(phone) if phone else ""
-        key = (shop.country, country, state, of_phone, channel)
-        rules = self._rules.get(key)
-        if rules is None:
-            _make_room(self._rules)
-            evidence = [(shop.country, ""), (country, state), (of_phone, "")]
-            rules = self._rules[key] = rules_of(self._pack, entries_of(self._pack.regions, evidence), channel)
-        known = self._laws.get((id(limits), id(rules), channel))
-        if known is None:
-            _make_room(self._laws)
-            law = Law(rules, tightened(limits, rules, channel))
-            known = self._laws[id(limits), id(rules), channel] = (law, (limits, rules))  # held, so that ids stay theirs
-        return known[0]
-
-    def _limits_of(self, shop: ShopSettings) -> SendLimits:
-        key = repr(shop.limits)
-        found = self._limits.get(key)
-        if found is None:
-            _make_room(self._limits)
-            found = self._limits[key] = parse_limits(shop.limits)
-        return found
+        rules = rules_of(self._pack, entries_of(self._pack.regions, evidence), channel)
+        return Law(rules, tightened(limits, rules, channel), tuple(place for place in evidence if place[0].strip()))
 
 
 @lru_cache(maxsize=1)

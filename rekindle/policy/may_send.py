@@ -157,7 +157,7 @@ def _not_yet(
     if never is not None:
         return deny(never.reason, **never.evidence)
     ready_at = max([facts.now, *(wait.until for wait in waits if wait.until is not None)])
-    quiet = quiet_hours(rules.windows, shopper.zones, ready_at)
+    quiet = quiet_hours(rules.windows, shopper.zones, ready_at, facts.holidays)
     if quiet is not None:
         evidence = {"why": quiet.why, "zones": list(shopper.zones)}
         if quiet.until is None:

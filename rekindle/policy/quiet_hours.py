@@ -33,7 +33,7 @@ def quiet_hours(
 ) -> Quiet | None:
     """None when a message may go out now, else until when to wait.
 
-    ``holidays``: local dates of any of the regions; on them the hours for holidays hold instead of the weekday's.
+    ``holidays``: local dates of any of the regions; on them a message needs the hours for holidays and the weekday's.
 
     >>> from datetime import UTC
     >>> texts = Window(mon_fri=(10, 18), sat=(10, 17), sun=())
@@ -61,12 +61,12 @@ def quiet_hours(
 
 
 def is_open(window: Window, local: datetime, holidays: Collection[date] = ()) -> bool:
-    """Whether a window is open at a local time."""
+    """Whether a window is open at a local time. A holiday never opens what the weekday closes."""
+    spans = [(window.mon_fri, window.sat, window.sun)[max(0, local.weekday() - 4)]]
     if local.date() in holidays:
-        hours = window.holidays
-    else:
-        hours = (window.mon_fri, window.sat, window.sun)[max(0, local.weekday() - 4)]
-    return bool(hours) and hours[0] <= local.hour + local.minute / 60 + local.second / 3600 < hours[1]
+        spans.append(window.holidays)
+    hour = local.hour + local.minute / 60 + local.second / 3600
+    return all(span and span[0] <= hour < span[1] for span in spans)
 
 
 def _all_open(

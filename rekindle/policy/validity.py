@@ -6,8 +6,8 @@ the next morning. So each goes out with the time after which it is worth less th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from rekindle.policy.quiet_hours import STEP, quiet_hours
@@ -19,8 +19,14 @@ USEFUL: Final = timedelta(hours=48)
 LEAST: Final = timedelta(minutes=1)
 
 
-def last_moment(abandoned_at: datetime, windows: Sequence[Window], zones: Sequence[str], now: datetime) -> datetime:
-    """The last instant at which the message may arrive; ``now`` itself when that is over.
+def last_moment(
+    abandoned_at: datetime,
+    windows: Sequence[Window],
+    zones: Sequence[str],
+    now: datetime,
+    holidays: Collection[date] = (),
+) -> datetime:
+    """The last instant at which the message may arrive; ``now`` itself when that is over. ``holidays``: local dates.
 
     >>> from datetime import UTC
     >>> texts = Window(mon_fri=(10, 18), sat=(10, 17), sun=())
@@ -31,7 +37,7 @@ def last_moment(abandoned_at: datetime, windows: Sequence[Window], zones: Sequen
     end = max(abandoned_at + USEFUL, now)
     if not windows:
         return end
-    if quiet_hours(windows, zones, now) is not None:
+    if quiet_hours(windows, zones, now, holidays) is not None:
         return now
     instant = now
     boundary = now - timedelta(seconds=now.second, microseconds=now.microsecond, minutes=now.minute % 5)
@@ -39,7 +45,7 @@ def last_moment(abandoned_at: datetime, windows: Sequence[Window], zones: Sequen
         boundary += STEP
         if boundary >= end:
             return end
-        if quiet_hours(windows, zones, boundary) is not None:
+        if quiet_hours(windows, zones, boundary, holidays) is not None:
             return boundary
         instant = boundary
     return end

@@ -6,7 +6,7 @@ among the facts: a decision needs to know that there is one, not which. Structs,
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import msgspec
@@ -87,6 +87,7 @@ class SendFacts(msgspec.Struct, frozen=True, kw_only=True):
     planned_at: datetime
     limits: SendLimits = HOUSE_LIMITS
     rules: Rules | None  #: what the law says in every region that is plausible
+    holidays: frozenset[date] = frozenset()  #: local dates near now, of every region that is plausible
     max_cart_age_days: int
     cart: CartFacts | None
     enrolment: EnrolmentFacts | None

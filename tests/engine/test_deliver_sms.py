@@ -166,6 +166,22 @@ def test_at_night_it_waits_and_goes_in_the_morning_within_48_hours(world: World)
     assert gateway.calls == 1
 
 
+def test_on_a_public_holiday_it_waits_for_the_next_day(world: World) -> None:
+    gateway = Gateway(world.clock)
+    world.clock.advance(timedelta(days=35))
+    assert world.clock.now().date().isoformat() == "2026-04-06"  # Easter Monday
+    ada = text_to(world)
+    run = through(world, gateway)
+    run(ada)
+    assert world.decisions(ada) == [("defer", "QUIET_HOURS")]
+    world.clock.advance(21 * HOUR)  # Tuesday, 8:00 UTC
+    run(ada)
+    assert gateway.calls == 0
+    world.clock.advance(2 * HOUR)
+    run(ada)
+    assert gateway.calls == 1
+
+
 def test_seconds_before_the_window_closes_nothing_is_handed_over(world: World) -> None:
     gateway = Gateway(world.clock)
     world.clock.advance(8 * HOUR - timedelta(seconds=30))

@@ -60,6 +60,13 @@ def test_on_a_holiday_its_own_hours_hold() -> None:
     assert quiet_hours((some,), (BERLIN,), at("2026-03-02T13:00:00"), monday) is not None
 
 
+def test_a_holiday_never_opens_a_day_of_rest() -> None:
+    """A region whose calendar names a Sunday would otherwise relax what another one closes."""
+    some = Window(mon_fri=(10, 20), sat=(10, 20), sun=(), holidays=(12, 14))
+    sunday = at("2026-03-01T12:00:00")
+    assert quiet_hours((some,), (BERLIN,), sunday, frozenset([sunday.date()])) is not None
+
+
 def test_every_plausible_zone_must_be_open() -> None:
     quiet = quiet_hours((STRICT_SMS,), (BERLIN, NEW_YORK), at("2026-03-02T12:00:00"))
     assert quiet is not None
