@@ -14,7 +14,7 @@ COVERED = --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo serve worker test prove test-fast test-frontend check lint fix types docs docs-check bench \
-	lock kill clean
+	lock kill races clean
 
 help: ## list what can be done
 	@echo "make TARGET, where TARGET is one of:"
@@ -41,7 +41,7 @@ test: setup-dev ## set up and run every test ring, the browser's included
 	@$(PYTEST) $(if $(COVERAGE),$(COVERED)) $(ARGS)
 
 prove: setup-dev ## the numbers behind the promises: crashes, restarts, purchase and opt-out races, hostile bodies
-	@$(DEVELOPMENT) $(BIN)/pytest -q -p no:randomly tests/race/test_kill.py tests/race/test_stop_races.py \
+	@$(DEVELOPMENT) $(BIN)/pytest -q -p no:randomly tests/race/test_kill.py tests/race/test_stop_races.py tests/race/test_every_stop.py \
 		tests/race/test_database_restart.py tests/web/test_ingest_live.py -k "killed or acknowledged or away or hostile or odd"
 
 test-fast: setup-dev ## every ring but race (crashes) and browser
@@ -97,7 +97,11 @@ lock: ## resolve the requirements again (needs uv)
 
 kill: setup-dev ## kill -9 a delivering worker 50 times during 20,000 sends, once for each kind of provider; takes minutes
 	@REKINDLE_KILL_SENDS=$${REKINDLE_KILL_SENDS:-20000} REKINDLE_KILL_KILLS=$${REKINDLE_KILL_KILLS:-50} \
-		$(DEVELOPMENT) $(BIN)/pytest -q -p no:randomly tests/race/test_kill.py $(ARGS)
+		REKINDLE_LONGEST_TEST_S=7200 $(DEVELOPMENT) $(BIN)/pytest -q -p no:randomly tests/race/test_kill.py $(ARGS)
+
+races: setup-dev ## 10,000 purchases, opt-outs and erasures against workers that send; takes minutes
+	@REKINDLE_RACES=$${REKINDLE_RACES:-10000} REKINDLE_LONGEST_TEST_S=7200 \
+		$(DEVELOPMENT) $(BIN)/pytest -q -p no:randomly tests/race/test_every_stop.py $(ARGS)
 
 clean: ## remove what set-up, tests and demo made; the data under .rekindle/postgres stay
 	@for home in .rekindle .rekindle/test .rekindle/bench .rekindle/demo; do \

@@ -10,7 +10,7 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -18,22 +18,18 @@ import pytest
 from rekindle.engine.batch import Pace
 from rekindle.engine.context import Context
 from rekindle.engine.delivery_loop import DeliveryLoop
-from rekindle.engine.ingest import ingest
-from rekindle.engine.opt_out import opt_out
 from rekindle.lib.clock import SYSTEM_CLOCK
 from rekindle.providers.base import EmailProvider, Letter, Outcome
 from rekindle.providers.fake import FakeProvider
-from rekindle.store.database import Connection, connect
+from rekindle.store.database import connect
 from rekindle.store.partitions import ensure_partitions
-from rekindle.terms.event import EventKind, OrderFacts, ShopEvent
-from rekindle.terms.send import Channel
 from tests.due_sends import Person, add_account, publish_template, seed
 from tests.factories import make_shop
 
 from .processes import until
+from .stops import Frontier, Stop, buy, say_no
 
 RACES, STOPPERS, WORKERS = 1_000, 4, 2
-Stop = Callable[[Connection, Context, Person], None]
 
 
 class Stamping(FakeProvider):
@@ -50,57 +46,6 @@ class Stamping(FakeProvider):
             self._started[letter.recipient] = now
         asyncio.get_running_loop().call_later(0.003, self.release)
         return super().start(letters)
-
-
-def say_no(connection: Connection, context: Context, person: Person) -> None:
-    opt_out(
-        connection,
-        context,
-        person.shop,
-        bucket=person.bucket,
-        shopper_id=person.shopper_id,
-        channels=[Channel.EMAIL],
-        source="race",
-        at=context.clock.now(),
-    )
-
-
-def buy(connection: Connection, context: Context, person: Person) -> None:
-    now = context.clock.now()
-    order = ShopEvent(
-        shop_id=person.shop.id,
-        message_key=f"order-{person.name}",
-        kind=EventKind.ORDER_COMPLETED,
-        name="Order Completed",
-        at=now,
-        stamped_at=now,
-        received_at=now,
-        visitor_key=f"a:{person.name}",
-        email=person.to,
-        order=OrderFacts(order_key=f"o-{person.name}", currency="EUR", total_cents=19_800),
-    )
-    assert ingest(connection, context, person.shop, [order]).stored == 1
-
-
-class Frontier:
-    """Whose call comes next? Stops aim near it, a few places off by chance, so that every one of them is close; further
-    ahead when they come too late, nearer when they come in time: neither side wins them all on any machine."""
-
-    def __init__(self, people: Sequence[Person], started: dict[str, float]) -> None:
-        self._left = sorted(people, key=lambda person: -person.due.total_seconds())
-        self._started, self._lock, self._draw = started, threading.Lock(), random.Random(11)
-        self._lead = 12
-
-    def take(self) -> Person | None:
-        with self._lock:
-            waiting = next((n for n, p in enumerate(self._left) if p.to not in self._started), len(self._left))
-            at = min(max(waiting + self._draw.randint(-3, self._lead), 0), len(self._left) - 1)
-            return self._left.pop(at) if self._left else None
-
-    def tell(self, person: Person) -> None:
-        """A stop was acknowledged: was it too late?"""
-        with self._lock:
-            self._lead = self._lead + 1 if person.to in self._started else max(self._lead - 1, 3)
 
 
 def race(dsn: str, spread: int, stop: Stop, number: int = RACES) -> dict[str, int]:
