@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rekindle.engine.context import Context
+from rekindle.engine.look_again import look_again, wait_for_account
 from rekindle.engine.make_provider import DEFAULT_CONNECTIONS, SMTP, account_values, sealed_values, smtp_settings
 from rekindle.engine.route import secret_owner
 from rekindle.lib.vault import VaultError, open_sealed, seal
 from rekindle.providers.catalogue import KINDS
 from rekindle.providers.http_client import HttpClient
+from rekindle.store.alerts import close_alerts
 from rekindle.store.database import Connection
-from rekindle.store.provider_accounts import change_account, insert_account, sealed_account
+from rekindle.store.provider_accounts import account_of_shop, change_account, insert_account, sealed_account
 from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
 
@@ -61,7 +63,10 @@ def save_smtp_account(
     account_id: int | None,
     by: int,
 ) -> int:
-    """Store or change an SMTP account of the shop; a pause of it ends. Raises AccountError, nothing is stored then."""
+    """Store or change an SMTP account of the shop; a pause of it ends, and its alerts.
+
+    Raises AccountError, nothing is stored then.
+    """
     options: dict[str, object] = {
         "host": account.host,
         "port": account.port,
@@ -78,7 +83,7 @@ def save_smtp_account(
         secret = account.password.encode()
         sealed = seal(context.vault_key, secret, secret_owner(shop.id)) if secret else b""
     saved = _Saved(SMTP, Channel.EMAIL, account.name or account.host, options, sealed)
-    return _store(connection, shop, saved, account_id=account_id, by=by)
+    return _store(connection, context, shop, saved, account_id=account_id, by=by)
 
 
 def save_account(
@@ -90,7 +95,7 @@ def save_account(
     account_id: int | None,
     by: int,
 ) -> int:
-    """Store or change an account at a provider of the catalogue; a pause of it ends.
+    """Store or change an account at a provider of the catalogue; a pause of it ends, and its alerts.
 
     Raises AccountError, nothing is stored then.
     """
@@ -112,7 +117,7 @@ def save_account(
     secret = sealed_values({name: value for name, value in values.items() if name in hidden})
     sealed = seal(context.vault_key, secret, secret_owner(shop.id))
     saved = _Saved(kind.name, kind.channel, account.name or kind.title, options, sealed)
-    return _store(connection, shop, saved, account_id=account_id, by=by)
+    return _store(connection, context, shop, saved, account_id=account_id, by=by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,12 @@ def _stored_secrets(
         return {}  # under another vault key: everything has to be typed in again
 
 
-def _store(connection: Connection, shop: ShopSettings, saved: _Saved, *, account_id: int | None, by: int) -> int:
+def _store(
+    connection: Connection, context: Context, shop: ShopSettings, saved: _Saved, *, account_id: int | None, by: int
+) -> int:
+    """What waited for the account, or for any at all, comes forward: the reason may be gone."""
+    now = context.clock.now()
+    before = None if account_id is None else account_of_shop(connection, shop.id, account_id)
     if account_id is None:
         account_id = insert_account(
             connection,
@@ -156,5 +166,8 @@ def _store(connection: Connection, shop: ShopSettings, saved: _Saved, *, account
         secret=saved.secret,
     ):
         raise AccountError("This account is gone; reload the page.")
+    if before is not None:
+        close_alerts(connection, shop_id=shop.id, subject_id=account_id, at=now, by="the account was changed")
+    look_again(connection, context, shop, [saved.channel.value], wait_for_account(before, now))
     log.info("account_saved", extra={"facts": {"shop": shop.id, "account": account_id, "by": by}})
     return account_id

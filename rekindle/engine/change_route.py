@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from rekindle.engine.context import Context
+from rekindle.engine.look_again import look_again, wait_for_account
 from rekindle.store import provider_accounts as store
 from rekindle.store.alerts import close_alerts
 from rekindle.store.database import Connection
@@ -36,8 +37,13 @@ class AccountRoute:
     enabled: bool = True
 
 
-def change_route(connection: Connection, shop: ShopSettings, account_id: int, route: AccountRoute, *, by: int) -> None:
-    """Workers follow within seconds. Raises RouteError, nothing is stored then."""
+def change_route(
+    connection: Connection, context: Context, shop: ShopSettings, account_id: int, route: AccountRoute, *, by: int
+) -> None:
+    """Workers follow within seconds; what waited for an account that is switched on comes forward.
+
+    Raises RouteError, nothing is stored then.
+    """
     if not 0 <= route.weight <= MAX_WEIGHT:
         raise RouteError(f"A weight is 0 to {MAX_WEIGHT}.")
     if not 0 <= route.position <= MAX_POSITION:
@@ -46,6 +52,7 @@ def change_route(connection: Connection, shop: ShopSettings, account_id: int, ro
         parse_route_limits(route.limits)
     except RouteLimitsError as mistake:
         raise RouteError(f"{mistake}".capitalize() + ".") from None
+    before = store.account_of_shop(connection, shop.id, account_id)
     known = store.set_route(
         connection,
         shop_id=shop.id,
@@ -56,6 +63,8 @@ def change_route(connection: Connection, shop: ShopSettings, account_id: int, ro
         enabled=route.enabled,
     )
     _done(known, "account_route_changed", shop, account_id, by)
+    if before is not None and route.enabled and not before.enabled:
+        _look_again(connection, context, shop, before)
 
 
 def hold_account(connection: Connection, shop: ShopSettings, account_id: int, *, by: int, why: str) -> None:
@@ -67,10 +76,18 @@ def hold_account(connection: Connection, shop: ShopSettings, account_id: int, *,
 def resume_account(
     connection: Connection, context: Context, shop: ShopSettings, account_id: int, *, by: int, name: str
 ) -> None:
-    """End any pause, and the alerts about it; the next message shows whether it works. Raises RouteError."""
+    """End any pause, and the alerts about it; what waited for it comes forward, and its first message shows whether the
+    account works. Raises RouteError."""
+    before = store.account_of_shop(connection, shop.id, account_id)
     known = store.resume(connection, shop_id=shop.id, account_id=account_id)
     close_alerts(connection, shop_id=shop.id, subject_id=account_id, at=context.clock.now(), by=name)
     _done(known, "account_resumed", shop, account_id, by)
+    if before is not None:
+        _look_again(connection, context, shop, before)
+
+
+def _look_again(connection: Connection, context: Context, shop: ShopSettings, before: store.AccountLine) -> None:
+    look_again(connection, context, shop, [before.channel], wait_for_account(before, context.clock.now()))
 
 
 def _done(known: bool, what: str, shop: ShopSettings, account_id: int, by: int) -> None:

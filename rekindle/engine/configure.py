@@ -9,8 +9,12 @@ import logging
 import secrets
 from collections.abc import Mapping
 
+from rekindle.engine.context import Context
+from rekindle.engine.look_again import look_again, wait_for_person
 from rekindle.store.database import Connection
 from rekindle.store.shop_changes import pause_or_resume, replace_write_key, update_shop
+from rekindle.terms.send import Channel
+from rekindle.terms.shop import ShopSettings
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +35,12 @@ def pause_sending(connection: Connection, shop_id: int, *, by: int) -> bool:
     return _pause_or_resume(connection, shop_id, paused=True, by=by)
 
 
-def resume_sending(connection: Connection, shop_id: int, *, by: int) -> bool:
-    """Go on; what has become stale meanwhile is skipped by `may_send`. False when it was not paused."""
-    return _pause_or_resume(connection, shop_id, paused=False, by=by)
+def resume_sending(connection: Connection, context: Context, shop: ShopSettings, *, by: int) -> bool:
+    """Go on within seconds; what has become stale meanwhile is skipped by `may_send`. False when it was not paused."""
+    changed = _pause_or_resume(connection, shop.id, paused=False, by=by)
+    if changed:
+        look_again(connection, context, shop, list(Channel), wait_for_person(context.clock.now()))
+    return changed
 
 
 def renew_write_key(connection: Connection, shop_id: int, *, by: int) -> str:

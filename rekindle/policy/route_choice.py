@@ -18,7 +18,8 @@ from rekindle.lib.hashing import uniform
 
 _KEY: Final = b"which account takes this message"
 #: How far back the order of what waited is kept when an account works again, and over how long it is spread.
-_LOOK_BACK, _SPREAD = timedelta(days=30), timedelta(seconds=1)
+_LOOK_BACK: Final = timedelta(days=30)
+SPREAD: Final = timedelta(seconds=1)
 
 
 class Readiness(StrEnum):
@@ -74,7 +75,7 @@ def in_turn(resume_at: datetime, planned_at: datetime) -> datetime:
     True
     """
     age = (planned_at - (resume_at - _LOOK_BACK)) / _LOOK_BACK
-    return resume_at + _SPREAD * min(max(age, 0.0), 1.0)
+    return resume_at + SPREAD * min(max(age, 0.0), 1.0)
 
 
 def _score(option: Option, message: str) -> float:

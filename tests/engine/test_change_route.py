@@ -16,18 +16,18 @@ from tests.due_sends import add_account
 from tests.factories import make_shop
 
 
-def test_position_weight_and_limits_reach_the_workers(connection: Connection) -> None:
+def test_position_weight_and_limits_reach_the_workers(connection: Connection, context: Context) -> None:
     shop = make_shop(connection)
     first = add_account(connection, shop, kind="smtp")
     second = add_account(connection, shop, kind="resend", position=1)
-    change_route(connection, shop, first, AccountRoute(position=2, weight=0), by=1)
-    change_route(connection, shop, second, AccountRoute(position=0, weight=70, limits={"per_second": 5}), by=1)
+    change_route(connection, context, shop, first, AccountRoute(position=2, weight=0), by=1)
+    change_route(connection, context, shop, second, AccountRoute(position=0, weight=70, limits={"per_second": 5}), by=1)
     found = Books.load(connection).accounts_of(shop.id, "email")
     assert [(account.id, account.weight, account.limits) for account in found] == [
         (second, 70, {"per_second": 5}),
         (first, 0, None),
     ]
-    change_route(connection, shop, second, AccountRoute(position=0, enabled=False), by=1)
+    change_route(connection, context, shop, second, AccountRoute(position=0, enabled=False), by=1)
     assert [account.id for account in Books.load(connection).accounts_of(shop.id, "email")] == [first]
 
 
@@ -39,11 +39,13 @@ def test_position_weight_and_limits_reach_the_workers(connection: Connection) ->
         AccountRoute(position=0, limits={"per_second": "fast"}),
     ],
 )
-def test_what_means_nothing_is_refused_and_not_stored(connection: Connection, route: AccountRoute) -> None:
+def test_what_means_nothing_is_refused_and_not_stored(
+    connection: Connection, context: Context, route: AccountRoute
+) -> None:
     shop = make_shop(connection)
     account = add_account(connection, shop, kind="smtp")
     with pytest.raises(RouteError):
-        change_route(connection, shop, account, route, by=1)
+        change_route(connection, context, shop, account, route, by=1)
     assert Books.load(connection).accounts_of(shop.id, "email")[0].weight == 100
 
 
@@ -51,7 +53,7 @@ def test_another_shops_account_cannot_be_changed(connection: Connection, context
     shop, other = make_shop(connection), make_shop(connection)
     account = add_account(connection, other, kind="smtp")
     with pytest.raises(RouteError):
-        change_route(connection, shop, account, AccountRoute(position=5), by=1)
+        change_route(connection, context, shop, account, AccountRoute(position=5), by=1)
     with pytest.raises(RouteError):
         hold_account(connection, shop, account, by=1, why="mine now")
     with pytest.raises(RouteError):

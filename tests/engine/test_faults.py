@@ -281,7 +281,7 @@ def test_two_accounts_share_by_weight(world: World) -> None:
 
     def same_position(kind: str, url: str, *, position: int = 0, **values: str) -> int:
         made = original(kind, url, position=0, **values)
-        change_route(world.connection, world.shop, made, AccountRoute(position=0, weight=50), by=1)
+        change_route(world.connection, world.context, world.shop, made, AccountRoute(position=0, weight=50), by=1)
         return made
 
     world.add_api_account = same_position  # type: ignore[method-assign]

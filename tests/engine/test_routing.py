@@ -44,7 +44,7 @@ def account(world: World, name: str, *, width: int = 300, **route: Any) -> tuple
     """An account at a fake of its own."""
     world.providers[name] = FakeProvider(width=width)
     made = add_account(world.connection, world.shop, kind=name)
-    change_route(world.connection, world.shop, made, AccountRoute(**{"position": 0, **route}), by=1)
+    change_route(world.connection, world.context, world.shop, made, AccountRoute(**{"position": 0, **route}), by=1)
     return made, world.providers[name]  # type: ignore[return-value]
 
 

@@ -75,7 +75,7 @@ def route(visit: Visit, account_id: int) -> HttpResponse:
             for other in beside:
                 if other.id != found.id:
                     put_route(visit, other, position=turns[other.id] - 1)
-            change_route(visit.connection, visit.shop, found.id, wanted, by=person_id_of(visit.request))
+            change_route(visit.connection, visit.context, visit.shop, found.id, wanted, by=person_id_of(visit.request))
     except RouteError as mistake:
         form.add_error(None, str(mistake))
         return show_account(visit, found, {"route_form": form}, status=422)
@@ -92,7 +92,7 @@ def switch(visit: Visit, account_id: int) -> HttpResponse:
         kept = AccountRoute(
             position=found.position, weight=found.weight, limits=found.limits or {}, enabled=wanted == "on"
         )
-        change_route(visit.connection, visit.shop, found.id, kept, by=by)
+        change_route(visit.connection, visit.context, visit.shop, found.id, kept, by=by)
     elif wanted == "stop":
         hold_account(visit.connection, visit.shop, found.id, by=by, why=f"stopped by {visit.account}")
     elif wanted == "start":

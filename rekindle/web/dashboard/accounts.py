@@ -63,4 +63,4 @@ def put_route(visit: Visit, account: AccountLine, *, position: int) -> None:
     if account.position == position:
         return
     route = AccountRoute(position=position, weight=account.weight, limits=account.limits or {}, enabled=account.enabled)
-    change_route(visit.connection, visit.shop, account.id, route, by=person_id_of(visit.request))
+    change_route(visit.connection, visit.context, visit.shop, account.id, route, by=person_id_of(visit.request))

@@ -67,7 +67,7 @@ def pause(visit: Visit) -> HttpResponse:
 
 @shop_view(post=Action.PAUSE_SENDING)
 def resume(visit: Visit) -> HttpResponse:
-    if resume_sending(visit.connection, visit.shop.id, by=person_id_of(visit.request)):
+    if resume_sending(visit.connection, visit.context, visit.shop, by=person_id_of(visit.request)):
         messages.success(visit.request, "Sending goes on.")
     return HttpResponseRedirect(reverse("dashboard:sends", args=[visit.shop.slug]))
 
