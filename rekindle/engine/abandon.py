@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
-from rekindle.engine.enrol import Batch, Found, enrol
+from rekindle.engine.enrol import Batch, Found, Place, enrol
 from rekindle.engine.transactions import until_free
 from rekindle.lib.ids import natural_id
 from rekindle.policy.abandonment import Finding, TimedCart, abandonment
@@ -74,20 +74,25 @@ def _know_the_shops(batch: Batch, claimed: Sequence[ClaimedCart]) -> None:
 def _findings(batch: Batch, claimed: Sequence[ClaimedCart]) -> list[Found]:
     elsewhere = _carts_of_visits(batch, claimed)
     books, now = batch.books, batch.now
+    places: dict[tuple[int, str], Place | None] = {}
     found = []
     for cart in claimed:
-        shop = books.shop(cart.shop_id)
         state, stage = _STATES[cart.state], _STAGES[cart.stage]
-        if shop is None:
+        key = (cart.shop_id, cart.stage)
+        if key not in places:
+            shop = books.shop(cart.shop_id)
+            places[key] = Place(shop, stage, books.idle_rules(shop, stage)) if shop else None
+        place = places[key]
+        if place is None:
             _log.error("cart_of_unknown_shop", extra={"facts": {"shop_id": cart.shop_id, "cart_id": cart.id}})
             later_s = int((now - cart.touched_at).total_seconds()) + _DAY_S
-            found.append(Found(cart, None, stage, Finding(state, Reason.STILL_ACTIVE, later_s), is_again=True))
+            found.append(Found(cart, None, Finding(state, Reason.STILL_ACTIVE, later_s), True))
             continue
         timed = TimedCart(
             state, stage, cart.created_at, cart.touched_at, cart.check_at, cart.is_empty, elsewhere.get(cart.id)
         )
-        finding = abandonment(timed, books.idle_rules(shop, stage), now)
-        found.append(Found(cart, shop, stage, finding, is_again=state is CartState.ABANDONED))
+        finding = abandonment(timed, place.rules, now)
+        found.append(Found(cart, place, finding, state is CartState.ABANDONED))
     return found
 
 
@@ -116,13 +121,16 @@ def _carts_of_visits(batch: Batch, claimed: Sequence[ClaimedCart]) -> dict[str, 
 
 def _settle(batch: Batch, found: Sequence[Found]) -> list[DecisionRow]:
     """Write the findings to the carts, end the runs of those that are over; returns what was decided about them."""
-    changes: dict[CartChange, list[str]] = defaultdict(list)
+    changes: dict[tuple[object, ...], tuple[Found, list[str]]] = {}
     over: dict[tuple[int, Reason], list[str]] = defaultdict(list)
     decisions: list[DecisionRow] = []
     for look in found:
         cart, finding = look.cart, look.finding
-        changes[_change(batch, look)].append(cart.id)
-        if finding.state in (CartState.LOST, CartState.EMPTIED):
+        same = (finding.state, finding.check_s, look.is_again, look.place.rules.first_s if look.place else None)
+        if same not in changes:
+            changes[same] = (look, [])
+        changes[same][1].append(cart.id)
+        if finding.state is CartState.LOST or finding.state is CartState.EMPTIED:
             decisions.append(
                 DecisionRow(
                     bucket=batch.bucket,
@@ -137,17 +145,17 @@ def _settle(batch: Batch, found: Sequence[Found]) -> list[DecisionRow]:
             if look.is_again and cart.shopper_bucket is not None:
                 over[cart.shopper_bucket, finding.reason].append(cart.id)
     _note_hours(batch, found)
-    for change, ids in changes.items():
-        store.settle_carts(batch.connection, batch.bucket, ids, change)
+    for look, ids in changes.values():
+        store.settle_carts(batch.connection, batch.bucket, ids, _change(batch, look))
     return decisions + _end_runs(batch, over)
 
 
 def _note_hours(batch: Batch, found: Sequence[Found]) -> None:
     """Carts that are counted as something else from now on."""
-    begun: dict[int, set[datetime]] = defaultdict(set)
+    begun: dict[int, list[datetime]] = defaultdict(list)
     for look in found:
-        if look.finding.state.value != look.cart.state:
-            begun[look.cart.shop_id].add(look.cart.created_at)
+        if look.finding.state != look.cart.state:
+            begun[look.cart.shop_id].append(look.cart.created_at)
     for shop_id, instants in sorted(begun.items()):
         note_changed_hours(batch.connection, batch.bucket, shop_id, instants, now=batch.now)
 
@@ -156,7 +164,7 @@ def _change(batch: Batch, look: Found) -> CartChange:
     finding = look.finding
     closed_at = batch.now if finding.state in (CartState.LOST, CartState.EMPTIED) else None
     newly_idle = not look.is_again and finding.state in (CartState.ABANDONED, CartState.LOST)
-    abandoned_s = batch.books.idle_rules(look.shop, look.stage).first_s if newly_idle and look.shop else None
+    abandoned_s = look.place.rules.first_s if newly_idle and look.place else None
     return CartChange(finding.state.value, abandoned_s, finding.check_s, closed_at)
 
 

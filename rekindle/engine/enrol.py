@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
 from rekindle.lib.ids import epoch_ms, timed_hex
-from rekindle.policy.abandonment import Finding
+from rekindle.policy.abandonment import Finding, IdleRules
 from rekindle.policy.assignment import assign
-from rekindle.policy.enrolling import ActiveFlow, Candidate, Entry, enrolling, flows_between
-from rekindle.policy.entry import FIELDS_OF_ITEMS, Facts, facts_of
+from rekindle.policy.enrolling import ActiveFlow, Candidate, Entry, enrolling, flows_between, span
+from rekindle.policy.entry import PLAIN_FACTS, Facts, facts_of
 from rekindle.store import abandon as store
 from rekindle.store.abandon import ClaimedCart, LockedShopper, NewEnrolment
 from rekindle.store.changed_hours import note_changed_hours
@@ -27,24 +27,32 @@ from rekindle.store.database import Connection
 from rekindle.store.decisions import DecisionRow
 from rekindle.terms.cart import Stage
 from rekindle.terms.decision import Question, Verdict, allow, deny
+from rekindle.terms.flow import Field
 from rekindle.terms.reasons import Reason
 from rekindle.terms.send import Arm
 from rekindle.terms.shop import ShopSettings
 
 
+class Place(NamedTuple):
+    """What carts of one shop and stage have in common."""
+
+    shop: ShopSettings
+    stage: Stage
+    rules: IdleRules
+
+
 @dataclass(slots=True)
 class Found:
-    """One look at a cart. ``is_again``: the cart was abandoned already; ``shop`` None: nobody knows the shop."""
+    """One look at a cart. ``is_again``: the cart was abandoned already; ``place`` None: nobody knows the shop."""
 
     cart: ClaimedCart
-    shop: ShopSettings | None
-    stage: Stage
+    place: Place | None
     finding: Finding
     is_again: bool
 
     def evidence(self) -> dict[str, object]:
         """What a person, and the hourly sums, want to know of the cart at this moment."""
-        facts: dict[str, object] = {"stage": self.stage.value, "total_cents": self.cart.total_cents}
+        facts: dict[str, object] = {"stage": self.cart.stage, "total_cents": self.cart.total_cents}
         if self.cart.currency:
             facts["currency"] = self.cart.currency
         if self.is_again:
@@ -66,7 +74,7 @@ class _Case(NamedTuple):
     """A look that some flows may take, with those flows."""
 
     look: Found
-    shop: ShopSettings
+    place: Place
     flows: tuple[ActiveFlow, ...]
 
 
@@ -96,9 +104,9 @@ def enrol(batch: Batch, looks: Sequence[Found]) -> tuple[list[DecisionRow], int]
 
 def _note_hours(batch: Batch, runs: Sequence[NewEnrolment]) -> None:
     """Runs count in the hour in which their cart was left, which may be long ago when the worker was away."""
-    begun: dict[tuple[int, int], set[datetime]] = defaultdict(set)
+    begun: dict[tuple[int, int], list[datetime]] = defaultdict(list)
     for run in runs:
-        begun[run.bucket, run.shop_id].add(run.abandoned_at)
+        begun[run.bucket, run.shop_id].append(run.abandoned_at)
     for (bucket, shop_id), instants in sorted(begun.items()):
         note_changed_hours(batch.connection, bucket, shop_id, instants, now=batch.now)
 
@@ -108,16 +116,17 @@ def _cases(books: Books, looks: Sequence[Found]) -> list[_Case]:
     chosen: dict[tuple[int, Stage, int, int], tuple[ActiveFlow, ...]] = {}
     cases = []
     for look in looks:
-        shop, stage, finding = look.shop, look.stage, look.finding
-        if shop is None:
+        place, finding = look.place, look.finding
+        if place is None:
             continue
-        passed = bisect_right(books.idle_rules(shop, stage).idle_s, finding.until_s)
+        shop, stage, rules = place
+        passed = bisect_right(rules.idle_s, finding.until_s)
         key = (shop.id, stage, finding.from_s, passed)
         flows = chosen.get(key)
         if flows is None:
             flows = chosen[key] = flows_between(books.flows_of(shop.id), shop, stage, finding.from_s, finding.until_s)
         if flows or not look.is_again:
-            cases.append(_Case(look, shop, flows))
+            cases.append(_Case(look, place, flows))
     return cases
 
 
@@ -134,7 +143,7 @@ class _People:
             cart = case.look.cart
             if case.flows and cart.shopper_id is not None and cart.shopper_bucket is not None:
                 by_bucket[cart.shopper_bucket].add(cart.shopper_id)
-                shops[cart.shopper_id] = case.shop.id
+                shops[cart.shopper_id] = case.place.shop.id
         for bucket in sorted(by_bucket):
             self.shoppers |= store.lock_shoppers(connection, bucket, by_bucket[bucket])
             for shopper_id, runs in store.enrolments_of_shoppers(connection, bucket, by_bucket[bucket]).items():
@@ -153,11 +162,34 @@ class _People:
 
 def _entry_facts(batch: Batch, cases: Sequence[_Case], people: _People) -> Mapping[str, Facts]:
     """What the entry filters ask, by cart; nothing for shops without filters, items only where one looks at them."""
-    asking = [case for case in cases if case.flows and batch.books.entry_fields(case.shop.id)]
-    looking = [case.look.cart.id for case in asking if batch.books.entry_fields(case.shop.id) & FIELDS_OF_ITEMS]
-    stored = store.entry_filter_facts(batch.connection, batch.bucket, looking) if looking else {}
-    facts = {}
-    for case in asking:
+    asked = {shop_id: _getters(batch.books, shop_id) for shop_id in {case.look.cart.shop_id for case in cases}}
+    facts: dict[str, Facts] = {}
+    looking: list[_Case] = []
+    for case in cases:
+        cart = case.look.cart
+        getters = asked[cart.shop_id]
+        if getters is None:
+            looking.append(case)
+        elif case.flows and getters:
+            shopper = people.shoppers.get(cart.shopper_id) if cart.shopper_id else None
+            facts[cart.id] = {field: get(cart, shopper) for field, get in getters}
+    return facts | _facts_with_items(batch, [case for case in looking if case.flows], people)
+
+
+def _getters(
+    books: Books, shop_id: int
+) -> list[tuple[Field, Callable[[ClaimedCart, LockedShopper | None], object]]] | None:
+    """How the facts are found that a shop's filters ask for; None when some of them lie in the carts' lines."""
+    fields = books.entry_fields(shop_id)
+    return [(field, PLAIN_FACTS[field]) for field in fields] if fields <= PLAIN_FACTS.keys() else None
+
+
+def _facts_with_items(batch: Batch, cases: Sequence[_Case], people: _People) -> dict[str, Facts]:
+    """All that entry filters can ask, for carts whose lines or behaviour are asked for."""
+    ids = [case.look.cart.id for case in cases]
+    stored = store.entry_filter_facts(batch.connection, batch.bucket, ids) if ids else {}
+    facts: dict[str, Facts] = {}
+    for case in cases:
         cart = case.look.cart
         items, cart_facts = stored.get(cart.id, ((), {}))
         shopper = people.shoppers.get(cart.shopper_id) if cart.shopper_id else None
@@ -179,14 +211,14 @@ def _outcome(batch: Batch, case: _Case, people: _People, facts: Facts) -> _Outco
     shopper = people.shoppers.get(cart.shopper_id) if cart.shopper_id is not None else None
     candidate = Candidate(
         cart.id,
-        case.look.stage,
+        case.place.stage,
         cart.touched_at,
         shopper.id if shopper else None,
         shopper.last_order_at if shopper else None,
         shopper is not None and shopper.erased_at is not None,
     )
     history = people.runs_of(shopper.id, batch.now) if shopper else ()
-    answer = enrolling(candidate, shop=case.shop, flows=case.flows, history=history, facts=facts, now=batch.now)
+    answer = enrolling(candidate, shop=case.place.shop, flows=case.flows, history=history, facts=facts, now=batch.now)
     if answer.flow is None or answer.abandoned_at is None:
         return _Outcome(case, answer.verdict, None)
     run = _run(batch, case, answer.flow, answer.abandoned_at)
@@ -196,24 +228,24 @@ def _outcome(batch: Batch, case: _Case, people: _People, facts: Facts) -> _Outco
 
 def _run(batch: Batch, case: _Case, flow: ActiveFlow, abandoned_at: datetime) -> NewEnrolment:
     """The run that begins here: its arm is drawn now, before anyone knows whether the shopper can be reached."""
-    cart, shop = case.look.cart, case.shop
+    cart, shop = case.look.cart, case.place.shop
     assert cart.shopper_id is not None and cart.shopper_bucket is not None  # noqa: PT018 (one fact)
     drawn = assign(batch.context.hash_key, shop.id, cart.shopper_id, shop.holdout_rate)
     milliseconds = epoch_ms(abandoned_at)
-    return NewEnrolment(
-        bucket=cart.shopper_bucket,
-        id=timed_hex(milliseconds, f"{flow.id}:{cart.id}:{milliseconds}".encode()),
-        shop_id=shop.id,
-        flow_id=flow.id,
-        flow_version_id=flow.version_id,
-        cart_bucket=batch.bucket,
-        cart_id=cart.id,
-        shopper_id=cart.shopper_id,
-        arm=drawn.arm.value,
-        probability=drawn.probability,
-        step=flow.route.first,
-        due_at=abandoned_at + timedelta(seconds=flow.route.first_wait_s),
-        abandoned_at=abandoned_at,
+    return NewEnrolment(  # by place: in the order of the columns
+        cart.shopper_bucket,
+        timed_hex(milliseconds, f"{flow.id}:{cart.id}:{milliseconds}".encode()),
+        shop.id,
+        flow.id,
+        flow.version_id,
+        batch.bucket,
+        cart.id,
+        cart.shopper_id,
+        drawn.arm,
+        drawn.probability,
+        flow.route.first,
+        abandoned_at + span(flow.route.first_wait_s),
+        abandoned_at,
     )
 
 
@@ -275,12 +307,13 @@ def _decided(batch: Batch, outcome: _Outcome) -> list[DecisionRow]:
         shop_id=cart.shop_id,
         at=batch.now,
         question=Question.ABANDON,
-        verdict=Verdict(outcome=verdict.outcome, reason=verdict.reason, evidence=evidence),
+        verdict=verdict,
+        evidence=evidence,
         cart_id=cart.id,
         shopper_id=cart.shopper_id,
         enrolment_id=run.id if run else None,
     )
-    if run is None or run.arm != Arm.HOLDOUT.value:
+    if run is None or run.arm != Arm.HOLDOUT:
         return [row]
     draw = allow(Reason.ASSIGNED_HOLDOUT, probability=run.probability)
-    return [row, replace(row, question=Question.ASSIGN, verdict=draw)]
+    return [row, replace(row, question=Question.ASSIGN, verdict=draw, evidence=None)]

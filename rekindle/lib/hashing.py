@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 from functools import lru_cache
 
 BUCKETS = 1024
+_BLOCK = 64  # bytes, of SHA-256
+_INNER, _OUTER = bytes(byte ^ 0x36 for byte in range(256)), bytes(byte ^ 0x5C for byte in range(256))
 
 
 def stable_hash(text: str) -> int:
@@ -45,7 +46,22 @@ def keyed_hash(key: bytes, *parts: str) -> bytes:
     """
     if len(key) < 32:
         raise ValueError("a hashing key needs at least 32 bytes")
-    return hmac.digest(key, "\0".join(parts).encode(), "sha256")
+    return hmac_sha256(key, "\0".join(parts).encode())
+
+
+def hmac_sha256(key: bytes, message: bytes) -> bytes:
+    """HMAC with SHA-256 (RFC 2104), 32 bytes.
+
+    As `hmac.digest`, which asks OpenSSL for its algorithm at every call and takes thrice as long: links of messages
+    and draws of a batch are made ten thousand at a time.
+
+    >>> import hmac
+    >>> hmac_sha256(b"k" * 16, b"message") == hmac.digest(b"k" * 16, b"message", "sha256")
+    True
+    """
+    block = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
+    inner = hashlib.sha256(block.translate(_INNER) + message).digest()
+    return hashlib.sha256(block.translate(_OUTER) + inner).digest()
 
 
 def uniform(key: bytes, *parts: str) -> float:

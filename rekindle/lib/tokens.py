@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from rekindle.lib.hashing import hmac_sha256
+
 _RAW_BYTES = 2 + 16 + 16
 _SHORT_BYTES = 2 + 16
 
@@ -39,7 +41,7 @@ def new_seed() -> bytes:
 
 def secret_of(seed: bytes, purpose: Purpose) -> bytes:
     """The 16-byte secret of a purpose; knowing one says nothing about the other."""
-    return hmac.digest(seed, purpose.encode(), "sha256")[:16]
+    return hmac_sha256(seed, purpose.encode())[:16]
 
 
 def hash_of(secret: bytes) -> bytes:

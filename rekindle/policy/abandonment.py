@@ -106,9 +106,15 @@ def abandonment(cart: TimedCart, rules: IdleRules, now: datetime) -> Finding:
         return Finding(CartState.OPEN, Reason.STILL_ACTIVE, rules.idle_s[0])
     if idle_s >= rules.lost_s:
         return Finding(CartState.LOST, Reason.LOST, None)
-    check_s = next((idle for idle in rules.idle_s if idle > idle_s), rules.lost_s)
     looked_s = _seconds(cart.check_at - cart.touched_at) if cart.state is CartState.ABANDONED else 0
-    return Finding(CartState.ABANDONED, Reason.ABANDONED, check_s, from_s=looked_s, until_s=idle_s)
+    return Finding(CartState.ABANDONED, Reason.ABANDONED, _next_look(rules, idle_s), looked_s, idle_s)
+
+
+def _next_look(rules: IdleRules, idle_s: int) -> int:
+    for threshold in rules.idle_s:
+        if threshold > idle_s:
+            return threshold
+    return rules.lost_s
 
 
 def _seconds(span: timedelta) -> int:

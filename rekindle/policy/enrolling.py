@@ -21,6 +21,8 @@ from rekindle.terms.flow import Flow
 from rekindle.terms.reasons import Reason
 from rekindle.terms.shop import ShopSettings
 
+_DAY_S = 86_400
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveFlow:
@@ -116,20 +118,26 @@ def enrolling(
         return Enrolling(deny(Reason.PURCHASED, ordered_at=cart.ordered_at.isoformat()))
     refusals: list[tuple[ActiveFlow, Verdict]] = []
     for flow in flows:
-        abandoned_at = cart.touched_at + timedelta(seconds=flow.idle_s(shop, cart.stage))
+        abandoned_at = cart.touched_at + span(flow.idle_s(shop, cart.stage))
         refusal = _untimely(shop, flow, abandoned_at, now)
         if refusal is None and not matches(flow.flow.entry, facts):
             refusal = deny(Reason.ENTRY_FILTER, failed=first_failure(flow.flow.entry, facts))
         if refusal is None and history:
             refusal = _reentry(cart, flow, abandoned_at, history, now)
         if refusal is None:
-            outranked = tuple(e for e in history if e.is_running)
+            outranked = tuple(e for e in history if e.is_running) if history else ()
             verdict = _enrolled(flow.key)
             if outranked:
                 verdict = allow(Reason.ENROLLED, flow=flow.key, outranked=[e.flow_id for e in outranked])
             return Enrolling(verdict, flow, abandoned_at, outranked)
         refusals.append((flow, refusal))
     return Enrolling(_joined(refusals))
+
+
+@lru_cache(maxsize=1024)
+def span(seconds: int) -> timedelta:
+    """A length of time, made once: batches ask for the same few ten thousand times."""
+    return timedelta(seconds=seconds)
 
 
 @lru_cache(maxsize=1024)
@@ -141,7 +149,7 @@ def _untimely(shop: ShopSettings, flow: ActiveFlow, abandoned_at: datetime, now:
     """Switching a flow on never writes to old carts, and neither does an outage of weeks."""
     if abandoned_at < flow.activated_at:
         return deny(Reason.BEFORE_ACTIVATION, activated_at=flow.activated_at.isoformat())
-    if now - abandoned_at > timedelta(days=shop.max_cart_age_days):
+    if now - abandoned_at > span(shop.max_cart_age_days * _DAY_S):
         return deny(Reason.TOO_OLD, max_cart_age_days=shop.max_cart_age_days)
     return None
 

@@ -6,14 +6,34 @@ test on an unknown fact into true, so write "not missing and not equal" where th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from rekindle.terms.flow import AllOf, AnyOf, Condition, Field, Not, Test
 
 Facts = Mapping[Field, object]  #: a missing key, None, "" and () all mean: not known
 
-#: Fields that need the cart's lines or recorded behaviour; the others lie in plain columns.
-FIELDS_OF_ITEMS = frozenset({Field.ITEM_COUNT, Field.PRODUCT_KEYS, Field.DEVICE, Field.RETURNING})
+
+class PlainCart(Protocol):
+    """A cart without its lines."""
+
+    @property
+    def stage(self) -> str: ...
+    @property
+    def currency(self) -> str | None: ...
+    @property
+    def total_cents(self) -> int: ...
+
+
+class PlainShopper(Protocol):
+    """What conditions ask of a shopper."""
+
+    @property
+    def country(self) -> str: ...
+    @property
+    def locale(self) -> str: ...
+    @property
+    def order_count(self) -> int | None: ...
 
 
 def matches(condition: Condition | None, facts: Facts) -> bool:
@@ -65,6 +85,17 @@ def facts_of(
         Field.ORDER_COUNT: order_count,
         Field.CLICKED: clicked,
     }
+
+
+#: The facts that lie in plain columns, by field, out of a cart and its shopper, as `facts_of` says them.
+PLAIN_FACTS: Mapping[Field, Callable[[PlainCart, PlainShopper | None], object]] = {
+    Field.STAGE: lambda cart, shopper: cart.stage,
+    Field.CURRENCY: lambda cart, shopper: cart.currency,
+    Field.TOTAL_CENTS: lambda cart, shopper: cart.total_cents,
+    Field.COUNTRY: lambda cart, shopper: shopper.country if shopper else "",
+    Field.LOCALE: lambda cart, shopper: shopper.locale if shopper else "",
+    Field.ORDER_COUNT: lambda cart, shopper: shopper.order_count if shopper else None,
+}
 
 
 def first_failure(condition: Condition | None, facts: Facts) -> dict[str, object]:

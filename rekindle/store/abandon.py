@@ -5,13 +5,25 @@ Ids pass through as text: nothing here looks into them, and making objects of th
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from rekindle.store.copying import NULL, array_literal, copy_lines
+from rekindle.policy.assignment import HOLDOUT_EXPERIMENT
+from rekindle.store.binary_copy import EPOCH, NULL, US, id_bytes, text, whole
+from rekindle.store.copying import array_literal
 from rekindle.store.database import Connection
+from rekindle.store.prepared import copy_in
 from rekindle.store.statements import sql
+from rekindle.terms.send import EnrolmentState
+
+_run_head = struct.Struct("!hiii16siq").pack  # 17 columns; bucket, id, shop_id
+_run_of = struct.Struct("!iqiqiii16si16s").pack  # flow_id, flow_version_id, cart_bucket, cart_id, shopper_id
+_run_times = struct.Struct("!iqiqiqiqi").pack  # due_at, abandoned_at, entered_at, step_at, ended_at missing
+_drawn_head = struct.Struct("!hiii16siq").pack  # 10 columns; bucket, id, shop_id
+_drawn_tail = struct.Struct("!iqi16si16si16s").pack  # at, shopper_id, enrolment_id, cart_id
 
 
 class ClaimedCart(NamedTuple):
@@ -99,7 +111,7 @@ def claim_idle_carts(connection: Connection, bucket: int, now: datetime, limit: 
     """Lock the carts of a bucket whose timer rang; call inside a transaction."""
     with connection.cursor(binary=True) as cursor:
         cursor.execute(sql("claim_idle_carts"), {"bucket": bucket, "now": now, "limit": limit})
-        return [ClaimedCart._make(row) for row in cursor]
+        return list(map(ClaimedCart._make, cursor.fetchall()))
 
 
 def entry_filter_facts(
@@ -126,7 +138,7 @@ def lock_shoppers(connection: Connection, bucket: int, ids: Iterable[str]) -> di
     parameters = {"bucket": bucket, "ids": array_literal(sorted(ids))}
     with connection.cursor(binary=True) as cursor:
         cursor.execute(sql("lock_shoppers_to_enrol"), parameters)
-        return {row[0]: LockedShopper._make(row) for row in cursor}
+        return {row[0]: LockedShopper._make(row) for row in cursor.fetchall()}
 
 
 def enrolments_of_shoppers(
@@ -180,25 +192,42 @@ def end_enrolments(
 
 def add_enrolments(connection: Connection, rows: Sequence[NewEnrolment], entered_at: datetime) -> None:
     """Add runs that begin now, and their holdout assignments."""
-    instant = entered_at.isoformat()
-    copy_lines(connection, sql("copy_enrolments"), [_enrolment_line(row, instant) for row in rows])
-    copy_lines(connection, sql("copy_exposures"), [_exposure_line(row, instant) for row in rows])
+    if not rows:
+        return
+    entered = _moment(entered_at)
+    runs: list[bytes] = []
+    exposures: list[bytes] = []
+    for row in rows:
+        key, cart, shopper = id_bytes(row.id), id_bytes(row.cart_id), id_bytes(row.shopper_id)
+        abandoned = _moment(row.abandoned_at)
+        runs += (
+            _run_head(17, 4, row.bucket, 16, key, 8, row.shop_id),
+            _run_of(8, row.flow_id, 8, row.flow_version_id, 4, row.cart_bucket, 16, cart, 16, shopper),
+            _begins(row.arm, row.step),
+            _run_times(8, _moment(row.due_at), 8, abandoned, 8, entered, 8, abandoned, -1),
+        )
+        exposures += (
+            _drawn_head(10, 4, row.bucket, 16, key, 8, row.shop_id),
+            _drawn(row.arm, row.probability),
+            _drawn_tail(8, entered, 16, shopper, 16, key, 16, cart),
+        )
+    copy_in(connection, "copy_enrolments", whole(runs))
+    copy_in(connection, "copy_exposures", whole(exposures))
 
 
-def _enrolment_line(row: NewEnrolment, entered_at: str) -> str:
-    abandoned_at = row.abandoned_at.isoformat()
-    return (
-        f"{row.bucket}\t{row.id}\t{row.shop_id}\t{row.flow_id}\t{row.flow_version_id}\t{row.cart_bucket}\t{row.cart_id}"
-        f"\t{row.shopper_id}\t{row.arm}\twaiting\t{NULL}\t{row.step}\t{row.due_at.isoformat()}"
-        f"\t{abandoned_at}\t{entered_at}\t{abandoned_at}\t{NULL}"
-    )
+def _moment(at: datetime) -> int:
+    return (at - EPOCH) // US
 
 
-def _exposure_line(row: NewEnrolment, at: str) -> str:
-    return (
-        f"{row.bucket}\t{row.id}\t{row.shop_id}\tholdout\t{row.arm}\t{row.probability}"
-        f"\t{at}\t{row.shopper_id}\t{row.id}\t{row.cart_id}"
-    )
+@lru_cache(maxsize=4096)
+def _begins(arm: str, step: str) -> bytes:
+    """Arm, state, exit reason and step of a run that begins."""
+    return text(arm) + text(EnrolmentState.WAITING.value) + NULL + text(step)
+
+
+@lru_cache(maxsize=1024)
+def _drawn(arm: str, probability: float) -> bytes:
+    return text(HOLDOUT_EXPERIMENT) + text(arm) + struct.pack("!id", 8, probability)
 
 
 def _span(seconds: int | None) -> timedelta | None:

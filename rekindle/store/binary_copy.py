@@ -51,3 +51,12 @@ def integer(value: int | None) -> bytes:
 
 def identifier(value: UUID | None) -> bytes:
     return NULL if value is None else _ID + value.int.to_bytes(16, "big")
+
+
+def id_bytes(value: UUID | str) -> bytes:
+    """The 16 bytes of an id, which may come as text with or without dashes.
+
+    >>> id_bytes(UUID(int=1)) == id_bytes(str(UUID(int=1))) == id_bytes(UUID(int=1).hex)
+    True
+    """
+    return bytes.fromhex(value.replace("-", "")) if isinstance(value, str) else value.int.to_bytes(16, "big")

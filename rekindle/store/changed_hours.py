@@ -13,6 +13,7 @@ from uuid import UUID
 
 from rekindle.lib.ids import floor_id
 from rekindle.store.async_connection import AsyncConnection
+from rekindle.store.binary_copy import EPOCH
 from rekindle.store.copying import array_literal, id_array
 from rekindle.store.database import Connection
 from rekindle.store.statements import sql
@@ -20,6 +21,7 @@ from rekindle.terms.send import SendEventKind
 
 #: What is younger is new enough to be found by its own time.
 FRESH = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
 #: What changes the sums of the hour in which a run began or its message was handed over.
 _TELLING = (
     SendEventKind.HANDED_OVER,
@@ -45,9 +47,10 @@ def note_changed_hours(
 ) -> None:
     """Something of these instants changed; call in the transaction that changes it. Fresh ones are left out."""
     fresh = now - FRESH
-    hours = {at.replace(minute=0, second=0, microsecond=0) for at in instants if at is not None and at < fresh}
+    # counted in numbers: a batch has thousands of instants in a few hours, and hashing those costs more than this
+    hours = {(at - EPOCH) // _HOUR for at in instants if at is not None and at < fresh}
     if hours:
-        values = {"bucket": bucket, "shop_id": shop_id, "hours": sorted(hours)}
+        values = {"bucket": bucket, "shop_id": shop_id, "hours": [EPOCH + number * _HOUR for number in sorted(hours)]}
         connection.execute(sql("note_changed_hours"), values)
 
 

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import groupby
+from operator import attrgetter
 from uuid import UUID
 
-from rekindle.lib.ids import fresh_timed_hexes
-from rekindle.store.copying import NULL, copy_lines, json_cell
+import msgspec
+
+from rekindle.lib.ids import fresh_timed_bytes
+from rekindle.store.binary_copy import EPOCH, NULL, US, id_bytes, instant, jsonb, text, whole
 from rekindle.store.database import Connection
-from rekindle.store.statements import sql
-from rekindle.terms.decision import Question, Verdict
+from rekindle.store.prepared import copy_in
+from rekindle.terms.decision import Outcome, Question, Verdict
+from rekindle.terms.reasons import Reason
+
+_head = struct.Struct("!hiii16siqiq").pack  # 14 columns; bucket, id, shop_id, at
+_id = struct.Struct("!i16s").pack
+_json = msgspec.json.encode
+_instant = attrgetter("at")
 
 
 @dataclass(slots=True, kw_only=True)
 class DecisionRow:
-    """One verdict about a cart, an enrolment or a send. ``bucket``: that of what the decision is about."""
+    """One verdict about a cart, an enrolment or a send. ``bucket``: that of what the decision is about.
+
+    ``evidence``: what is written down instead of the verdict's own.
+    """
 
     bucket: int
     shop_id: int
@@ -29,33 +43,45 @@ class DecisionRow:
     enrolment_id: UUID | str | None = None
     send_id: UUID | str | None = None
     step: str | None = None
+    evidence: Mapping[str, object] | None = None
 
 
 def write_decisions(connection: Connection, rows: Sequence[DecisionRow]) -> None:
     """Append the decisions. Evidence must be JSON values and never hold an address."""
-    copy_lines(connection, sql("copy_decisions"), decision_lines(rows))
+    if rows:
+        copy_in(connection, "copy_decisions", decision_block(rows))
 
 
-def decision_lines(rows: Sequence[DecisionRow]) -> list[str]:
-    """One line of COPY per decision; a batch shares its instant, so that is written out once."""
-    lines: list[str] = []
-    for at, group in groupby(rows, key=lambda row: row.at):
-        same = list(group)
-        instant = at.isoformat()
-        lines += [_line(row, key, instant) for row, key in zip(same, fresh_timed_hexes(at, len(same)), strict=True)]
-    return lines
+def decision_block(rows: Sequence[DecisionRow]) -> bytes:
+    """The decisions as one stream of COPY. A batch shares its instant, so its ids come from one call to the system."""
+    parts: list[bytes] = []
+    for at, group in groupby(rows, key=_instant):
+        same, moment = list(group), (at - EPOCH) // US
+        for row, key in zip(same, fresh_timed_bytes(at, len(same)), strict=True):
+            verdict = row.verdict
+            parts += (
+                _head(14, 4, row.bucket, 16, key, 8, row.shop_id, 8, moment),
+                _said(row.question, verdict.outcome, verdict.reason),
+                NULL if verdict.retry_at is None else instant(verdict.retry_at),
+                _subject(row.cart_id),
+                _subject(row.shopper_id),
+                _subject(row.enrolment_id),
+                _subject(row.send_id),
+                _step(row.step),
+                jsonb(_json(verdict.evidence if row.evidence is None else row.evidence)),
+            )
+    return whole(parts)
 
 
-def _line(row: DecisionRow, key: str, instant: str) -> str:
-    verdict = row.verdict
-    retry = NULL if verdict.retry_at is None else verdict.retry_at.isoformat()
-    subjects = "\t".join(
-        [
-            NULL if value is None else f"{value.int:032x}" if isinstance(value, UUID) else value
-            for value in (row.cart_id, row.shopper_id, row.enrolment_id, row.send_id, row.step)
-        ]
-    )
-    return (
-        f"{row.bucket}\t{key}\t{row.shop_id}\t{instant}\t{row.question}\t{verdict.outcome}"
-        f"\t{verdict.reason}\t{retry}\t{subjects}\t{json_cell(verdict.evidence)}"
-    )
+def _subject(value: UUID | str | None) -> bytes:
+    return NULL if value is None else _id(16, id_bytes(value))
+
+
+@lru_cache(maxsize=1024)
+def _said(question: Question, outcome: Outcome, reason: Reason) -> bytes:
+    return text(question.value) + text(outcome.value) + text(reason.value)
+
+
+@lru_cache(maxsize=4096)
+def _step(step: str | None) -> bytes:
+    return text(step)

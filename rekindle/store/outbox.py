@@ -15,7 +15,7 @@ import msgspec
 
 from rekindle.store.async_connection import AsyncConnection
 from rekindle.store.copying import array_literal
-from rekindle.store.decisions import DecisionRow, decision_lines
+from rekindle.store.decisions import DecisionRow, decision_block
 from rekindle.store.id_arrays import ids_of
 from rekindle.store.statements import sql
 
@@ -346,10 +346,10 @@ def _json(rows: Sequence[msgspec.Struct]) -> str:
 
 
 async def write_decisions(link: AsyncConnection, rows: Sequence[DecisionRow]) -> None:
-    """Append decisions; the same lines as store.decisions writes, on an asynchronous connection."""
+    """Append decisions; the same rows as store.decisions writes, on an asynchronous connection."""
     if rows:
         async with link.cursor() as cursor, cursor.copy(sql("copy_decisions")) as copy:
-            await copy.write("\n".join(decision_lines(rows)) + "\n")
+            await copy.write(decision_block(rows))
 
 
 async def suppress(link: AsyncConnection, bucket: int, rows: Sequence[SuppressionRow]) -> None:

@@ -109,17 +109,17 @@ RETURNING e.id, e.shop_id, e.cart_id, e.shopper_id, e.step;
 
 -- name: copy_enrolments
 -- Add runs. An id that exists already makes the whole batch fail: ask existing_enrolments first.
--- in:    rows by COPY
+-- in:    rows by COPY, binary
 -- out:   nothing
 -- locks: none      index: enrolments_pkey
-COPY enrolments (bucket, id, shop_id, flow_id, flow_version_id, cart_bucket, cart_id, shopper_id, arm, state, exit_reason, step, due_at, abandoned_at, entered_at, step_at, ended_at) FROM STDIN;
+COPY enrolments (bucket, id, shop_id, flow_id, flow_version_id, cart_bucket, cart_id, shopper_id, arm, state, exit_reason, step, due_at, abandoned_at, entered_at, step_at, ended_at) FROM STDIN (FORMAT binary);
 
 -- name: copy_exposures
 -- Add the holdout assignment of runs.
--- in:    rows by COPY
+-- in:    rows by COPY, binary
 -- out:   nothing
 -- locks: none      index: exposures_pkey
-COPY exposures (bucket, id, shop_id, experiment_key, variant, probability, at, shopper_id, enrolment_id, cart_id) FROM STDIN;
+COPY exposures (bucket, id, shop_id, experiment_key, variant, probability, at, shopper_id, enrolment_id, cart_id) FROM STDIN (FORMAT binary);
 
 -- name: existing_enrolments
 -- Which of these runs exist already: a cart that went to another shopper may have been here before.

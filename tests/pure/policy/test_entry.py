@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rekindle.policy.entry import fields_of, first_failure, matches
+from rekindle.policy.entry import PLAIN_FACTS, fields_of, first_failure, matches
+from rekindle.policy.entry import facts_of as all_facts
 from rekindle.terms.flow import AllOf, AnyOf, Condition, Field, Not
 from rekindle.terms.flow import Test as Comparison
 
@@ -139,3 +142,26 @@ def test_unasked_facts_never_matter(condition: Condition, facts: dict[Field, obj
 @given(_TESTS)
 def test_nothing_known_matches_nothing_but_missing(single: Comparison) -> None:
     assert matches(single, {}) is (single.op == "missing")
+
+
+class _Cart(NamedTuple):
+    stage: str = "checkout"
+    currency: str | None = "EUR"
+    total_cents: int = 5_000
+
+
+class _Shopper(NamedTuple):
+    country: str = "AT"
+    locale: str = "de"
+    order_count: int | None = 3
+
+
+@pytest.mark.parametrize("shopper", [_Shopper(), None])
+def test_plain_facts_are_those_of_the_whole(shopper: _Shopper | None) -> None:
+    person = {} if shopper is None else shopper._asdict()
+    whole = all_facts(**_Cart()._asdict(), items=[], cart_facts={}, **person)
+    assert {field: tell(_Cart(), shopper) for field, tell in PLAIN_FACTS.items()} == {
+        field: whole[field] for field in PLAIN_FACTS
+    }
+    asked_of_lines = {Field.ITEM_COUNT, Field.PRODUCT_KEYS, Field.DEVICE, Field.RETURNING, Field.CLICKED}
+    assert PLAIN_FACTS.keys() | asked_of_lines == set(Field)
