@@ -90,6 +90,7 @@ def _open(parts: ExitStack, args: argparse.Namespace, ports: Ports, keys: Mappin
     from django.conf import settings
 
     from rekindle.commands import setup_db
+    from rekindle.engine.configure import renew_secret_key
     from rekindle.engine.context import Context
     from rekindle.simulate.demo_shop import put_demo_shop
     from rekindle.simulate.inbox.inbox import Inbox
@@ -112,10 +113,12 @@ def _open(parts: ExitStack, args: argparse.Namespace, ports: Ports, keys: Mappin
             shop_url=f"http://127.0.0.1:{ports.shop}",
             smtp_port=inbox.smtp_port,
         )
+        secret_key = renew_secret_key(connection, context, shop.id, by=0)
         _put_person(connection, context, shop, keys["password"])
     storefront = start_shop(
         rekindle_url=url,
         write_key=write_key,
+        secret_key=secret_key,
         port=ports.shop,
         inbox_url=inbox.url,
         dashboard_url=f"{url}/shops/{slug}/",

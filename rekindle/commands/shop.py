@@ -1,7 +1,8 @@
-"""Make a shop, or list the shops of this installation.
+"""Make a shop, list the shops of this installation, make the key of a shop's own servers.
 
   rekindle shop create my-shop --name "My shop" --currency EUR --locale de --timezone Europe/Berlin
   rekindle shop list
+  rekindle shop secret-key my-shop
 
 A new shop has three e-mails in its language and a flow that is switched on; nothing goes out before a mail account and
 a postal address are set under Settings.
@@ -17,7 +18,7 @@ from rekindle.lib.operator_error import OperatorError
 if TYPE_CHECKING:
     from rekindle.store.database import Connection
 
-HELP = "make a shop, list shops"
+HELP = "make a shop, list shops, make a secret key"
 
 #: Options that are settings of the shop: name of the option, what it is.
 _SETTINGS = {
@@ -49,6 +50,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="over how many of 1024 buckets its rows lie: 1 for nearly every shop, more for a giant; never changes",
     )
     commands.add_parser("list", help="print every shop")
+    key = commands.add_parser("secret-key", help="make the key of a shop's own servers; the one before it ends")
+    key.add_argument("slug", metavar="SLUG", help="which shop")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     from rekindle.store.database import connect
 
     with connect(settings.DATABASE_URL) as connection:
+        if args.verb == "secret-key":
+            return _make_key(connection, args)
         return _create(connection, args) if args.verb == "create" else _list(connection)
 
 
@@ -78,6 +83,22 @@ def _create(connection: Connection, args: argparse.Namespace) -> int:
     print(f"{shop.name} is ready: {settings.PUBLIC_URL}/shops/{shop.slug}/")
     print(f"Write key: {write_key_of(connection, shop.id)}")
     print(f"Next, somebody who may enter: rekindle person add YOU@EXAMPLE --shop {shop.slug}")
+    return 0
+
+
+def _make_key(connection: Connection, args: argparse.Namespace) -> int:
+    from django.conf import settings
+
+    from rekindle.engine.configure import renew_secret_key
+    from rekindle.engine.context import Context
+    from rekindle.store.shops import shop_by_slug
+
+    shop = shop_by_slug(connection, args.slug)
+    if shop is None:
+        raise OperatorError(f"there is no shop {args.slug}.", "See rekindle shop list.")
+    context = Context(hash_key=settings.HASH_KEY, vault_key=settings.VAULT_KEY, public_url=settings.PUBLIC_URL)
+    print(f"Secret key: {renew_secret_key(connection, context, shop.id, by=0)}")
+    print("It is shown only this once. Keep it on servers: whoever has it may say that an address was confirmed.")
     return 0
 
 

@@ -17,6 +17,7 @@ from rekindle.engine.project import Projection
 from rekindle.engine.purchase import apply_orders
 from rekindle.engine.routing import Placed
 from rekindle.engine.transactions import Work
+from rekindle.engine.wordings import shown_to
 from rekindle.store.buckets import address_bucket
 from rekindle.store.shoppers import contacts_of_shopper
 from rekindle.terms.consent import ConsentKind
@@ -24,7 +25,7 @@ from rekindle.terms.event import ConsentGiven, EventKind, ShopEvent
 from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
 
-_SOURCE = "event"
+_SOURCE, _FROM_SERVER = "event", "shop server"
 
 
 def record_consents(
@@ -76,6 +77,7 @@ def _agree(
     said: ConsentGiven,
 ) -> None:
     address, owner = whose
+    shown = shown_to(work.connection, shop, said, event.at)
     record_consent(
         work.connection,
         context,
@@ -84,12 +86,26 @@ def _agree(
         channel=address.channel,
         address_hash=address.hash,
         kind=ConsentKind.EXPRESS,
-        wording=said.wording,
-        source=_SOURCE,
-        evidence={"message": event.message_key, "method": said.method, "page": said.page},
+        wording=shown.text,
+        source=_FROM_SERVER if event.is_from_server else _SOURCE,
+        evidence={**receipt_of(event, said), **shown.facts},
         at=event.at,
-        marks=said.marks,
+        marks=shown.marks,
     )
+
+
+def receipt_of(event: ShopEvent, said: ConsentGiven) -> dict[str, object]:
+    """Where and how it was said, for the ledger; ``claimed`` are marks on the word of the public key alone."""
+    told: dict[str, object] = {
+        "message": event.message_key,
+        "method": said.method,
+        "form": said.form,
+        "page": said.page,
+        "network": said.network,
+        "browser": said.browser,
+        "claimed": sorted(said.claimed.known()),
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def _addresses(

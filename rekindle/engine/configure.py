@@ -12,12 +12,14 @@ from collections.abc import Mapping
 from rekindle.engine.context import Context
 from rekindle.engine.look_again import look_again, wait_for_person
 from rekindle.store.database import Connection
-from rekindle.store.shop_changes import pause_or_resume, replace_write_key, update_shop
+from rekindle.store.shop_changes import pause_or_resume, replace_secret_key, replace_write_key, update_shop
+from rekindle.store.shops import SERVER_KEY_PREFIX, hash_of_secret_key
 from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
 
 log = logging.getLogger(__name__)
 
+_SECRET_BYTES = 32
 _KEY_BYTES = 18  # 144 bits: the key is public on the shop's pages, but must not be guessed
 
 
@@ -48,6 +50,18 @@ def renew_write_key(connection: Connection, shop_id: int, *, by: int) -> str:
     key = fresh_write_key()
     replace_write_key(connection, shop_id, key)
     log.info("write_key_renewed", extra={"facts": {"shop": shop_id, "by": by}})
+    return key
+
+
+def renew_secret_key(connection: Connection, context: Context, shop_id: int, *, by: int) -> str:
+    """Make the key of the shop's own servers, or another one; returned this once, only its hash is kept.
+
+    What comes with it is believed where the public write key is not: that an address was confirmed, that a consent was
+    given in writing. The key before it stops working at once.
+    """
+    key = SERVER_KEY_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+    replace_secret_key(connection, shop_id, hash_of_secret_key(key), context.clock.now())
+    log.info("secret_key_renewed", extra={"facts": {"shop": shop_id, "by": by}})
     return key
 
 

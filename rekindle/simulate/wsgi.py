@@ -35,6 +35,8 @@ class Request:
     body: bytes
     base: str
     origin: str | None
+    remote: str = ""
+    agent: str = ""
 
     def form(self) -> dict[str, str]:
         try:
@@ -94,4 +96,6 @@ def read_request(environ: Environ) -> Request:
         body=environ["wsgi.input"].read(length) if length else b"",
         base=f"{environ.get('wsgi.url_scheme', 'http')}://{host}",
         origin=environ.get("HTTP_ORIGIN"),
+        remote=environ.get("REMOTE_ADDR", ""),
+        agent=environ.get("HTTP_USER_AGENT", ""),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from datetime import datetime
 from typing import Final
 
 from psycopg import sql as compose
@@ -40,6 +41,16 @@ def write_key_of(connection: Connection, shop_id: int) -> str:
 
 def replace_write_key(connection: Connection, shop_id: int, write_key: str) -> None:
     connection.execute(sql("replace_write_key"), {"shop_id": shop_id, "write_key": write_key})
+
+
+def replace_secret_key(connection: Connection, shop_id: int, digest: bytes, at: datetime) -> None:
+    values = {"shop_id": shop_id, "secret_key_hash": digest, "at": at}
+    connection.execute(sql("replace_secret_key"), values)
+
+
+def secret_key_made_at(connection: Connection, shop_id: int) -> datetime | None:
+    row = connection.execute(sql("secret_key_made_at"), {"shop_id": shop_id}).fetchone()
+    return row[0] if row else None
 
 
 def pause_or_resume(connection: Connection, shop_id: int, *, paused: bool) -> bool:

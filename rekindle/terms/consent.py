@@ -15,12 +15,37 @@ class ConsentKind(StrEnum):
     PENDING = "pending"  #: double opt-in not yet confirmed
 
 
+class Purpose(StrEnum):
+    """What an address can agree to: messages on a channel, or being watched in messages that it gets."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    PUSH = "push"
+    TRACK_OPENS = "track_opens"  #: that it is noticed when a letter is opened (2002/58/EC art. 5(3))
+    TRACK_CLICKS = "track_clicks"  #: that it is noticed who follows a link
+
+
+class Wording(NamedTuple):
+    """A text shown before somebody agrees, as kept: never changed, a new text is another version."""
+
+    purpose: str
+    language: str
+    version: str
+    text: str
+    mentions_cart: bool
+    valid_from: datetime
+
+
 class ConsentMarks(NamedTuple):
     """What makes an express consent good enough where the law asks for more than a yes."""
 
     is_confirmed: bool = False  #: the address itself confirmed (double opt-in)
     is_written: bool = False  #: agreed to in writing, as US law asks for texts (47 CFR 64.1200(f)(9))
     mentions_cart: bool = False  #: the wording names cart reminders
+
+    def split(self) -> tuple[ConsentMarks, ConsentMarks]:
+        """What anybody may say of a consent, and what only the shop's own server or a confirmation can prove."""
+        return self._replace(is_confirmed=False, is_written=False), self._replace(mentions_cart=False)
 
     def known(self) -> dict[str, object]:
         """The marks that are there, as evidence for the ledger."""

@@ -52,14 +52,25 @@ BEFORE_THE_ANSWER = frozenset(
 
 
 class ConsentGiven(Struct, frozen=True, kw_only=True, gc=False):
-    """What an event says about one channel: ``granted`` with the wording shown, or withdrawn."""
+    """What an event says about one channel: ``granted`` with the wording shown, or withdrawn.
+
+    ``version`` and ``language`` name a wording that the shop has kept (``wording`` may then be empty). ``marks`` are
+    told by who may tell them, ``claimed`` by somebody whose word is not enough. ``network`` and ``browser``: what is
+    kept of where it came from.
+    """
 
     channel: str
     granted: bool
     wording: str = ""
+    version: str = ""
+    language: str = ""
+    form: str = ""
     method: str = ""
     page: str = ""
+    network: str = ""
+    browser: str = ""
     marks: ConsentMarks = NO_MARKS
+    claimed: ConsentMarks = NO_MARKS
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +125,7 @@ class ShopEvent(Struct, frozen=True, kw_only=True, gc=False):
     facts: dict[str, object] = field(default_factory=dict)
     recover_url: str | None = None
     gpc: bool | None = None
+    is_from_server: bool = False  #: proven by the shop's secret key
     payload: bytes = b"{}"
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rekindle.terms.cart import Stage
 
@@ -49,3 +50,10 @@ class ShopSettings:
         if stage is Stage.BROWSE:
             return self.browse_idle_s
         return self.cart_idle_s if stage is Stage.CART else self.checkout_idle_s
+
+
+class KeyOwner(NamedTuple):
+    """Whose key a request named. ``is_secret``: the key that only the shop's own servers know, not the public one."""
+
+    shop: ShopSettings
+    is_secret: bool = False

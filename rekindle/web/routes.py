@@ -13,9 +13,9 @@ from django.conf import settings
 
 from rekindle.engine.ingest import ingest
 from rekindle.store.database import Connection
-from rekindle.store.shops import shop_by_write_key
+from rekindle.store.shops import owner_of_key
 from rekindle.terms.event import ShopEvent
-from rekindle.terms.shop import ShopSettings
+from rekindle.terms.shop import KeyOwner, ShopSettings
 from rekindle.web import health, hooks, runtime
 from rekindle.web.http import Answer, Handler, Request
 from rekindle.web.ingest.app import Intake
@@ -88,13 +88,13 @@ def intake() -> Intake:
     def put(connection: Connection, shop: ShopSettings, events: Sequence[ShopEvent]) -> None:
         ingest(connection, context, shop, events)
 
-    def shop_of(write_key: str) -> ShopSettings | None:
+    def owner_of(key: str) -> KeyOwner | None:
         with runtime.database().control() as connection:
-            return shop_by_write_key(connection, write_key)
+            return owner_of_key(connection, key)
 
     return Intake(
         writer=Writer(EventStore(lambda bucket: runtime.database().kept(bucket), put)),
-        shops=Remembered(shop_of),
+        shops=Remembered(owner_of),
         clock=context.clock,
         rate=RateLimit(settings.INGEST_RATE),
         push_hosts=settings.PUSH_HOSTS,

@@ -16,8 +16,9 @@ import psycopg
 import pytest
 
 from rekindle.lib.clock import MovableClock
+from rekindle.terms.consent import NO_MARKS, ConsentMarks
 from rekindle.terms.event import EventKind, ShopEvent
-from rekindle.terms.shop import ShopSettings
+from rekindle.terms.shop import KeyOwner, ShopSettings
 from rekindle.web.http import Answer, Request
 from rekindle.web.ingest.app import Intake
 from rekindle.web.ingest.limits import MAX_BODY
@@ -60,14 +61,14 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def intake(recorder: Recorder, clock: MovableClock) -> Intake:
-    def shop_of(key: str) -> ShopSettings | None:
+    def owner_of(key: str) -> KeyOwner | None:
         if recorder.is_away:
             raise psycopg.OperationalError("the server is away")
-        return SHOP if key == "wk" else None
+        return KeyOwner(SHOP, is_secret=key == "rks_sk") if key in ("wk", "rks_sk") else None
 
     return Intake(
         writer=Writer(EventStore(recorder.open, recorder)),
-        shops=Remembered(shop_of, fresh_s=0.0),
+        shops=Remembered(owner_of, fresh_s=0.0),
         clock=clock,
         rate=RateLimit(0),
     )
@@ -361,7 +362,7 @@ def test_a_sender_may_not_send_without_end() -> None:
 def test_over_the_rate_is_429(recorder: Recorder, clock: MovableClock) -> None:
     intake = Intake(
         writer=Writer(EventStore(recorder.open, recorder)),
-        shops=Remembered(lambda _key: SHOP),
+        shops=Remembered(lambda _key: KeyOwner(SHOP)),
         clock=clock,
         rate=RateLimit(1, lambda: 0.0),
     )
@@ -392,3 +393,28 @@ def test_a_database_that_never_answers_is_503(
         assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
     finally:
         frozen.set()
+
+
+def consent(**context: object) -> dict[str, object]:
+    said = {"granted": True, "wording": "Yes.", "confirmed": True, "written": True, "mentions_cart": True}
+    traits = {"email": "ada@example.com", "consent": {"email": said}}
+    return {"type": "identify", "anonymousId": "v", "messageId": "c1", "traits": traits, "context": context}
+
+
+def test_only_the_shops_server_is_believed_that_an_address_was_confirmed(post: Post, recorder: Recorder) -> None:
+    context = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11) Gecko/20100101 Firefox/130.0"}
+    post("/v1/batch", batch(consent(**context)), remote="2001:db8:7:8::1", user_agent="Mozilla/5.0 Chrome/140 Safari/5")
+    post("/v1/batch", batch(consent(**context)) | {"writeKey": "rks_sk"}, remote="198.51.100.7", user_agent="php")
+    public, server = (event.consents[0] for event in recorder.events)
+    assert (public.marks, public.claimed) == (ConsentMarks(mentions_cart=True), ConsentMarks(True, True))
+    assert (public.network, public.browser) == ("2001:db8:7::/48", "Chrome"), "the one that asks, not what it says"
+    assert (server.marks, server.claimed) == (ConsentMarks(True, True, True), NO_MARKS)
+    assert (server.network, server.browser) == ("203.0.113.0/24", "Firefox"), "the shopper's, as the server saw them"
+    assert [event.is_from_server for event in recorder.events] == [False, True]
+
+
+def test_a_secret_key_on_a_page_is_refused(post: Post, recorder: Recorder) -> None:
+    answer = post("/v1/batch", batch(consent()) | {"writeKey": "rks_sk"}, origin="https://shop.example")
+    assert answer.status == 403
+    assert "never be on a page" in answer.body.decode()
+    assert recorder.calls == []

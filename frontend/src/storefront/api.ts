@@ -27,12 +27,18 @@ export interface ConsentDetails {
   wording?: string | Record<string, string>;
   page?: string;
   method?: string;
-  /** The address itself confirmed; agreed to in writing; the words name cart reminders. Some laws ask for these. */
+  /** Which kept text it was, in which language, and on which form. */
+  version?: string;
+  language?: string;
+  form?: string;
+  /** The address itself confirmed; agreed to in writing; the words name cart reminders. Some laws ask for these. The
+   * first two are only believed when the shop's server tells them. */
   confirmed?: boolean;
   written?: boolean;
   mentions_cart?: boolean;
 }
 
+const NAMES = ["version", "language", "form"] as const;
 const MARKS = ["confirmed", "written", "mentions_cart"] as const;
 
 /** Events that belong to a cart get its id when the shop left it out. */
@@ -169,6 +175,7 @@ export function createApi(scriptHost: string) {
           wording: wording ?? "",
           method: details.method ?? "form",
           page: details.page ?? cleanUrl(location.href).split(/[?#]/)[0],
+          ...Object.fromEntries(NAMES.filter((name) => details[name]).map((name) => [name, details[name]])),
           ...Object.fromEntries(MARKS.filter((mark) => details[mark] === true).map((mark) => [mark, true])),
         };
       }

@@ -15,7 +15,7 @@ from rekindle.simulate.storefront.carts import Cart, Order, Visit, Visits
 from rekindle.simulate.storefront.catalogue import BY_SKU, BY_SLUG, PRODUCTS
 from rekindle.simulate.storefront.contact_form import read_contact
 from rekindle.simulate.storefront.pages import Pages
-from rekindle.simulate.storefront.report_order import OrderReporter
+from rekindle.simulate.storefront.report_events import Reporter
 from rekindle.simulate.wsgi import (
     Environ,
     RefusedError,
@@ -41,6 +41,7 @@ class Shop:
         write_key: str,
         currency: str,
         *,
+        secret_key: str = "",
         clock: Clock = SYSTEM_CLOCK,
         inbox_url: str = "",
         dashboard_url: str = "",
@@ -50,7 +51,8 @@ class Shop:
         self._rekindle_url = rekindle_url.rstrip("/")
         self._clock = clock
         self._visits = Visits()
-        self._reporter = OrderReporter(self._rekindle_url, write_key)
+        self._reporter = Reporter(self._rekindle_url, secret_key or write_key)
+        self._is_believed = bool(secret_key)
         self._pages = Pages(
             currency=self.currency,
             rekindle_url=self._rekindle_url,
@@ -204,7 +206,17 @@ class Shop:
         visit.events.extend(tracking.contact_given(contact, visit.contact, f"{request.base}/checkout"))
         visit.events.append(tracking.checkout_step(visit.cart, 1))
         visit.contact = contact
-        return redirect("/checkout/delivery")
+        response = redirect("/checkout/delivery")
+        trace: tracking.Facts = {"ip": request.remote, "userAgent": request.agent}
+        at = self._clock.now().isoformat()
+        body = tracking.contact_confirmed(contact, visit, f"{request.base}/checkout", at, trace)
+        if body is not None and self._is_believed:
+
+            def report() -> None:
+                self._reporter.report(body, lambda: None)
+
+            response.before_answer = report
+        return response
 
     def _delivery(self, request: Request, visit: Visit) -> Response:
         if not visit.cart.lines or visit.contact is None:
@@ -246,9 +258,21 @@ def make_app(
     write_key: str,
     currency: str = "EUR",
     *,
+    secret_key: str = "",
     clock: Clock = SYSTEM_CLOCK,
     inbox_url: str = "",
     dashboard_url: str = "",
 ) -> Shop:
-    """The demo shop as a WSGI callable. The two last addresses, if given, are shown in its demo bar."""
-    return Shop(rekindle_url, write_key, currency, clock=clock, inbox_url=inbox_url, dashboard_url=dashboard_url)
+    """The demo shop as a WSGI callable. The two last addresses, if given, are shown in its demo bar.
+
+    ``secret_key``: with it the shop's server tells that addresses were confirmed; without it nobody is believed that.
+    """
+    return Shop(
+        rekindle_url,
+        write_key,
+        currency,
+        secret_key=secret_key,
+        clock=clock,
+        inbox_url=inbox_url,
+        dashboard_url=dashboard_url,
+    )

@@ -39,12 +39,21 @@ def start_shop(
     currency: str = "EUR",
     host: str = "127.0.0.1",
     port: int = 0,
+    secret_key: str = "",
     clock: Clock = SYSTEM_CLOCK,
     inbox_url: str = "",
     dashboard_url: str = "",
 ) -> RunningShop:
     """Start the shop in threads of this process and return at once. Port 0 takes a free one."""
-    app = make_app(rekindle_url, write_key, currency, clock=clock, inbox_url=inbox_url, dashboard_url=dashboard_url)
+    app = make_app(
+        rekindle_url,
+        write_key,
+        currency,
+        secret_key=secret_key,
+        clock=clock,
+        inbox_url=inbox_url,
+        dashboard_url=dashboard_url,
+    )
     return RunningShop(app, host, port)
 
 

@@ -99,10 +99,29 @@ def contact_given(contact: Contact, before: Contact | None, page: str) -> list[l
             "method": "checkbox",
             "page": page,
         }
-        # The sample shop stands for one that asks every address to confirm: without it nobody in Germany is written to.
-        details |= {"confirmed": True, "written": True, "mentions_cart": True}
-        calls.append(["consent", said, details])
+        calls.append(["consent", said, {**details, "mentions_cart": True}])
     return calls
+
+
+def contact_confirmed(contact: Contact, visit: Visit, page: str, at: str, trace: Facts) -> Facts | None:
+    """The body of the server's own ``POST /v1/identify`` with the shop's secret key: what was agreed to, and that the
+    address confirmed it. The sample shop stands for one that asks every address to confirm, as German law wants it."""
+    if not contact.agreed:
+        return None
+    marks: Facts = {"confirmed": True, "written": True, "mentions_cart": True}
+    told: Facts = {"granted": True, "method": "checkbox", "form": "checkout", "page": page, **marks}
+    traits: Facts = {"email": contact.email, "address": {"country": contact.country}}
+    if contact.phone:
+        traits["phone"] = contact.phone
+    traits["consent"] = {channel: {**told, "wording": WORDING[channel]} for channel in sorted(contact.agreed)}
+    return {
+        "type": "identify",
+        "messageId": f"consent-{visit.visitor_id}-{at}",
+        "anonymousId": visit.visitor_id,
+        "timestamp": at,
+        "context": {"library": {"name": "fernweh-shop", "version": "1.0"}, **trace},
+        "traits": traits,
+    }
 
 
 def order_completed(order: Order, visit: Visit, base: str, at: str) -> Facts:

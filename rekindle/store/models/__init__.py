@@ -4,6 +4,7 @@ from rekindle.store.models.carts import CartRow, Event, Order, Product, ProductP
 from rekindle.store.models.config import (
     AccountQuota,
     Alert,
+    ConsentWording,
     FlowRow,
     FlowVersion,
     Job,
@@ -34,6 +35,7 @@ __all__ = [
     "CartRow",
     "ChangedHour",
     "Consent",
+    "ConsentWording",
     "ContactPoint",
     "Coupon",
     "Decision",

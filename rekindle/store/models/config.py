@@ -13,6 +13,9 @@ class Shop(models.Model):
     name = models.CharField(max_length=120)
     spread = models.IntegerField(default=1)
     write_key = models.CharField(max_length=64, unique=True)
+    #: SHA-256 of the key of the shop's own servers; NULL while there is none
+    secret_key_hash = models.BinaryField(null=True, unique=True)
+    secret_key_at = models.DateTimeField(null=True)
     currency = models.CharField(max_length=3, default="EUR")
     locale = models.CharField(max_length=12, default="en")
     timezone = models.CharField(max_length=64, default="UTC")
@@ -64,6 +67,29 @@ class Membership(models.Model):
     class Meta:
         db_table = "memberships"
         constraints = [models.UniqueConstraint(fields=["person", "shop"], name="memberships_once")]
+
+
+class ConsentWording(models.Model):
+    """A text that shoppers are shown before they agree to something. Rows are only ever added: a changed text is
+    another version. `text_hash` is the SHA-256 of the text, by which an event that brings the text finds its version.
+    """
+
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="+")
+    purpose = models.CharField(max_length=12)
+    language = models.CharField(max_length=12)
+    version = models.CharField(max_length=40)
+    text = models.TextField()
+    text_hash = models.BinaryField()
+    mentions_cart = models.BooleanField(db_default=False)
+    valid_from = models.DateTimeField()
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=150, blank=True, db_default="")
+
+    class Meta:
+        db_table = "consent_wordings"
+        constraints = [
+            models.UniqueConstraint(fields=["shop", "purpose", "language", "version"], name="consent_wordings_version")
+        ]
 
 
 class Template(models.Model):

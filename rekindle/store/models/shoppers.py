@@ -99,10 +99,13 @@ class Device(Sharded):
 
 
 class Consent(Sharded):
-    """Append-only ledger of what an address agreed to or withdrew; hash-chained per address and channel."""
+    """Append-only ledger of what an address agreed to or withdrew; hash-chained per address and channel.
+
+    `channel` is a channel, or another purpose that an address can agree to (terms.consent.Purpose).
+    """
 
     pk = models.CompositePrimaryKey("bucket", "id")
-    channel = models.CharField(max_length=8)
+    channel = models.CharField(max_length=12)
     address_hash = models.BinaryField()
     seq = models.IntegerField()
     kind = models.CharField(max_length=12)

@@ -9,9 +9,9 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from rekindle.engine.configure import change_shop, pause_sending, renew_write_key, resume_sending
+from rekindle.engine.configure import change_shop, pause_sending, renew_secret_key, renew_write_key, resume_sending
 from rekindle.store.dashboard.access import people_of_shop
-from rekindle.store.shop_changes import write_key_of
+from rekindle.store.shop_changes import secret_key_made_at, write_key_of
 from rekindle.terms.role import Action, Role
 from rekindle.web.dashboard.access import Visit, person_id_of, shop_view
 from rekindle.web.dashboard.page import Section, show_page
@@ -59,6 +59,15 @@ def renew_key(visit: Visit) -> HttpResponse:
     return back_to_settings(visit, "tracking")
 
 
+@shop_view(post=Action.CHANGE_SHOP)
+def renew_secret(visit: Visit) -> HttpResponse:
+    """The new key is in this answer and nowhere else: it is not stored, and not shown again."""
+    key = renew_secret_key(visit.connection, visit.context, visit.shop.id, by=person_id_of(visit.request))
+    answer = show_settings(visit, {"new_secret_key": key})
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
 @shop_view(post=Action.PAUSE_SENDING)
 def pause(visit: Visit) -> HttpResponse:
     pause_sending(visit.connection, visit.shop.id, by=person_id_of(visit.request))
@@ -82,6 +91,7 @@ def show_settings(visit: Visit, replaced: Mapping[str, object], *, status: int =
         "may_change": visit.may(Action.CHANGE_SHOP),
         "may_change_people": visit.may(Action.CHANGE_PEOPLE),
         "write_key": write_key_of(visit.connection, shop.id) if visit.may(Action.CHANGE_SHOP) else "",
+        "secret_key_at": secret_key_made_at(visit.connection, shop.id) if visit.may(Action.CHANGE_SHOP) else None,
         "public_url": visit.context.public_url,
         "people": people_of_shop(visit.connection, shop.id),
         "roles": ROLES,

@@ -61,6 +61,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{SHOP}settings/sender", settings_page.change_sender, name="change_sender"),
     path(f"{SHOP}settings/rules", settings_page.change_rules, name="change_rules"),
     path(f"{SHOP}settings/write-key", settings_page.renew_key, name="renew_key"),
+    path(f"{SHOP}settings/secret-key", settings_page.renew_secret, name="renew_secret"),
     path(f"{SHOP}settings/people", people.add, name="add_person"),
     path(f"{SHOP}settings/people/<int:person_id>", people.change, name="change_person"),
 ]

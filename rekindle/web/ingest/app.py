@@ -16,7 +16,7 @@ import psycopg
 
 from rekindle.lib.clock import Clock
 from rekindle.terms.event import ShopEvent
-from rekindle.terms.shop import ShopSettings
+from rekindle.terms.shop import KeyOwner, ShopSettings
 from rekindle.web import metrics
 from rekindle.web.http import Answer, Request
 from rekindle.web.ingest.answers import (
@@ -77,7 +77,7 @@ class Intake:
         self,
         *,
         writer: Writer,
-        shops: Remembered[str, ShopSettings | None],
+        shops: Remembered[str, KeyOwner | None],
         clock: Clock,
         rate: RateLimit,
         push_hosts: tuple[str, ...] = (),
@@ -100,8 +100,8 @@ class Intake:
             raw = request.read(MAX_BODY)
             began = time.perf_counter()
             envelope = self._unpack(endpoint, request, raw)
-            shop = self._shops.find(self._key(request, envelope))
-            parcel = self._read(endpoint, request, envelope, shop)
+            owner = self._shops.find(self._key(request, envelope))
+            parcel = self._read(endpoint, request, envelope, owner)
             if not parcel.events:
                 return _finish(endpoint, parcel, STORED, began)
             job = self._submit(parcel)
@@ -122,8 +122,8 @@ class Intake:
             key = self._key(request, envelope)
             known = self._shops.fresh(key)
             loop = asyncio.get_running_loop()
-            shop = known[0] if known else await loop.run_in_executor(None, self._shops.find, key)
-            parcel = self._read(endpoint, request, envelope, shop)
+            owner = known[0] if known else await loop.run_in_executor(None, self._shops.find, key)
+            parcel = self._read(endpoint, request, envelope, owner)
             if not parcel.events:
                 return _finish(endpoint, parcel, STORED, began)
             future: asyncio.Future[Result] = loop.create_future()
@@ -161,10 +161,13 @@ class Intake:
             raise away()
         return job
 
-    def _read(self, endpoint: Endpoint, request: Request, envelope: Envelope, shop: ShopSettings | None) -> Parcel:
+    def _read(self, endpoint: Endpoint, request: Request, envelope: Envelope, owner: KeyOwner | None) -> Parcel:
         """Read every event; one that is refused never harms the others."""
-        if shop is None:
+        if owner is None:
             raise RequestError(401, "no shop has this write key")
+        if owner.is_secret and request.header("origin"):
+            raise RequestError(403, "this is the shop's secret key: it must never be on a page; make a new one")
+        shop = owner.shop
         received_at = self._clock.now()
         arrival = Arrival(
             shop=shop,
@@ -172,6 +175,9 @@ class Intake:
             skew=skew_of(envelope.sent_at, received_at),
             gpc=request.header("sec-gpc") == "1",
             push_hosts=self._push_hosts,
+            is_server=owner.is_secret,
+            remote=request.remote,
+            agent=request.header("user-agent"),
         )
         parcel = Parcel(shop)
         findings = Findings()

@@ -13,6 +13,7 @@ MAX_TEXT = 255  #: characters of other short texts; longer ones are cut
 MAX_URL = 2_000  #: characters of an address; a longer one is left out, for cutting it would lead elsewhere
 MAX_TRAITS = 50  #: custom traits kept per event
 MAX_WORDING = 4_000  #: characters of the text a shopper agreed to
+MAX_VERSION = 40  #: characters of the name of a kept wording, and of its language
 MAX_COUPONS = 20  #: coupon codes kept per order
 MAX_PAYLOAD_KEYS = 100  #: properties kept per event, beside those that are understood
 EARLIEST_YEAR = 2000  #: an event before it comes from a clock that was never set

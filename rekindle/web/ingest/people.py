@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from rekindle.lib.addresses import AddressError, normalise_email, normalise_phone
-from rekindle.terms.consent import ConsentMarks
+from rekindle.terms.consent import NO_MARKS, ConsentMarks
 from rekindle.terms.event import ConsentGiven, EventKind
 from rekindle.terms.send import Channel
-from rekindle.web.ingest.limits import MAX_TEXT, MAX_TITLE, MAX_TRAITS, MAX_WORDING
+from rekindle.web.ingest.limits import MAX_TEXT, MAX_TITLE, MAX_TRAITS, MAX_VERSION, MAX_WORDING
 from rekindle.web.ingest.problem import Findings
 from rekindle.web.ingest.shapes import Properties
+from rekindle.web.ingest.surroundings import without_query
 from rekindle.web.ingest.values import read_text
 
 _CHANNELS = tuple(channel.value for channel in Channel)
@@ -48,12 +49,21 @@ def phone_of(told: Told, country: str, findings: Findings) -> str | None:
     return None
 
 
-def consents_of(told: Told, findings: Findings) -> tuple[ConsentGiven, ...]:
+class Witness(NamedTuple):
+    """Who tells of a consent, and where from. Only the shop's own server (``is_server``) is believed that an address
+    was confirmed, or that the consent was given in writing: whoever holds the public key could say so."""
+
+    is_server: bool = False
+    network: str = ""
+    browser: str = ""
+
+
+def consents_of(told: Told, findings: Findings, witness: Witness) -> tuple[ConsentGiven, ...]:
     """What the ``consent`` objects say per channel, the first that names a channel winning.
 
-    A channel is ``true``, ``false`` or ``{"granted": bool, "wording": ..., "method": ..., "page": ...}``, and may say
-    ``confirmed`` (the address itself confirmed), ``written`` and ``mentions_cart``. Anything that is not a plain yes or
-    no is noted and never taken for a yes.
+    A channel is ``true``, ``false`` or ``{"granted": bool, "wording": ..., "version": ..., "language": ..., "form":
+    ..., "method": ..., "page": ...}``, and may say ``confirmed`` (the address itself confirmed), ``written`` and
+    ``mentions_cart``. Anything that is not a plain yes or no is noted and never taken for a yes.
     """
     found: dict[str, ConsentGiven] = {}
     for path, channels in told:
@@ -66,32 +76,44 @@ def consents_of(told: Told, findings: Findings) -> tuple[ConsentGiven, ...]:
             where = f"{path}consent.{channel[:20]}"
             if channel not in _CHANNELS:
                 findings.add(where, "a channel is one of " + ", ".join(_CHANNELS))
-            elif channel not in found and (given := _consent(channel, value, where, findings)):
+            elif channel not in found and (given := _consent(channel, value, where, findings, witness)):
                 found[channel] = given
     return tuple(found.values())
 
 
-def _consent(channel: str, value: object, where: str, findings: Findings) -> ConsentGiven | None:
+def _consent(channel: str, value: object, where: str, findings: Findings, witness: Witness) -> ConsentGiven | None:
     if isinstance(value, bool):
-        return ConsentGiven(channel=channel, granted=value)
+        return _given(channel, value, {}, witness)
     if isinstance(value, dict) and isinstance(value.get("granted"), bool):
-        return ConsentGiven(
-            channel=channel,
-            granted=value["granted"],
-            wording=read_text(value.get("wording"), MAX_WORDING),
-            method=read_text(value.get("method"), MAX_TEXT),
-            page=read_text(value.get("page"), MAX_TITLE),
-            marks=ConsentMarks(
-                is_confirmed=value.get("confirmed") is True,
-                is_written=value.get("written") is True,
-                mentions_cart=value.get("mentions_cart") is True,
-            ),
-        )
+        return _given(channel, value["granted"], value, witness)
     findings.add(where, 'must be true, false or {"granted": true or false, ...}')
     return None
 
 
-def opted_of(kind: EventKind, name: str, properties: Properties) -> tuple[ConsentGiven, ...]:
+def _given(channel: str, granted: bool, told: dict[str, Any], witness: Witness) -> ConsentGiven:
+    marks = ConsentMarks(
+        is_confirmed=told.get("confirmed") is True,
+        is_written=told.get("written") is True,
+        mentions_cart=told.get("mentions_cart") is True,
+    )
+    believed, claimed = (marks, NO_MARKS) if witness.is_server else marks.split()
+    return ConsentGiven(
+        channel=channel,
+        granted=granted,
+        wording=read_text(told.get("wording"), MAX_WORDING),
+        version=read_text(told.get("version"), MAX_VERSION),
+        language=read_text(told.get("language"), MAX_VERSION),
+        form=read_text(told.get("form"), MAX_TEXT),
+        method=read_text(told.get("method"), MAX_TEXT),
+        page=without_query(read_text(told.get("page"), MAX_TITLE)),
+        network=witness.network,
+        browser=witness.browser,
+        marks=believed,
+        claimed=claimed,
+    )
+
+
+def opted_of(kind: EventKind, name: str, properties: Properties, witness: Witness) -> tuple[ConsentGiven, ...]:
     """The channels a subscription or its end is about: those the event's name or its ``channel`` names.
 
     Leaving without naming a channel means all of them; joining without naming one means e-mail only.
@@ -101,16 +123,8 @@ def opted_of(kind: EventKind, name: str, properties: Properties) -> tuple[Consen
     granted = kind is EventKind.OPTED_IN
     if not chosen:
         chosen = [Channel.EMAIL.value] if granted else list(_CHANNELS)
-    return tuple(
-        ConsentGiven(
-            channel=channel,
-            granted=granted,
-            wording=read_text(properties.wording, MAX_WORDING),
-            method=read_text(properties.method, MAX_TEXT),
-            page=read_text(properties.page, MAX_TITLE),
-        )
-        for channel in chosen
-    )
+    told = {name: getattr(properties, name) for name in ("wording", "version", "language", "form", "method", "page")}
+    return tuple(_given(channel, granted, told, witness) for channel in chosen)
 
 
 def traits_of(traits: dict[str, Any]) -> dict[str, object]:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from rekindle.lib.traces import browser_of, network_of
 from rekindle.terms.event import ConsentGiven, DeviceTold, EventKind, ShopEvent
 from rekindle.terms.shop import ShopSettings
 from rekindle.web.ingest import ecommerce, people
@@ -25,7 +26,7 @@ from rekindle.web.ingest.moments import instants_of
 from rekindle.web.ingest.names import ABOUT_ORDERS, IN_CHECKOUT, WITH_ITEMS, kind_of, last_word
 from rekindle.web.ingest.payload import Goods, understood_payload, unknown_payload
 from rekindle.web.ingest.problem import EventError, Findings
-from rekindle.web.ingest.shapes import NO_PROPERTIES, Message, Properties
+from rekindle.web.ingest.shapes import NO_PROPERTIES, Message, Properties, trace_of
 from rekindle.web.ingest.surroundings import page_facts, put_trait_facts, surroundings_of
 from rekindle.web.ingest.values import object_or_empty, read_amount, read_currency, read_key, read_text, read_url
 
@@ -45,13 +46,17 @@ _CHECKOUT_FACTS = ("step", "shipping_method", "payment_method", "reason")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
     """What all events of one request share. ``gpc`` is the browser's own signal, sent as a header; ``push_hosts`` are
-    push services besides the known ones."""
+    push services besides the known ones. ``is_server``: it named the shop's secret key. ``remote`` and ``agent``: the
+    network address and the browser it came from, of which a consent's receipt keeps a piece."""
 
     shop: ShopSettings
     received_at: datetime
     skew: timedelta
     gpc: bool = False
     push_hosts: tuple[str, ...] = ()
+    is_server: bool = False
+    remote: str = ""
+    agent: str = ""
 
 
 @dataclass(slots=True)
@@ -71,6 +76,7 @@ class _Traits:
     own: dict[str, Any]
     inner: dict[str, Any]
     country: str
+    witness: people.Witness
 
 
 _NOBODY = _Person()
@@ -109,7 +115,8 @@ def read_event(
     person, gpc, kept_traits = _NOBODY, surroundings.gpc, _NO_TRAITS
     if traits or kind in _CONSENT_KINDS or properties.email or properties.phone or properties.consent:
         put_trait_facts(facts, traits)
-        told_traits = _Traits(traits, surroundings.traits, str(facts.get("country", shop.country)))
+        country = str(facts.get("country", shop.country))
+        told_traits = _Traits(traits, surroundings.traits, country, _witness_of(message, arrival))
         person = _person_of(kind, name, properties, told_traits, findings)
         if traits.get("push") is not None:
             person.device = device_of(traits["push"], arrival.push_hosts, findings)
@@ -139,6 +146,7 @@ def read_event(
         facts=facts,
         recover_url=_recover_url(properties, shop),
         gpc=True if arrival.gpc else gpc,
+        is_from_server=arrival.is_server,
         payload=unknown_payload(raw) if kind is EventKind.OTHER else understood_payload(goods, told),
     )
     if event.visitor_key is None:
@@ -249,6 +257,14 @@ def _told_of(kind: EventKind, name: str, properties: Properties, goods: Goods) -
     return {}
 
 
+def _witness_of(message: Message, arrival: Arrival) -> people.Witness:
+    """A shop's server tells of its shopper's browser in the context; a browser is the one that asks."""
+    if not arrival.is_server:
+        return people.Witness(False, network_of(arrival.remote), browser_of(arrival.agent))
+    told = trace_of(bytes(message.context))
+    return people.Witness(True, network_of(told.ip), browser_of(told.userAgent))
+
+
 def _person_of(kind: EventKind, name: str, properties: Properties, told: _Traits, findings: Findings) -> _Person:
     """Addresses and consents: from the traits, the traits in the context, then the properties."""
     person = _Person()
@@ -259,10 +275,10 @@ def _person_of(kind: EventKind, name: str, properties: Properties, told: _Traits
     )
     person.email = people.email_of(emails, findings)
     person.phone = people.phone_of(phones, told.country, findings)
-    person.consents = people.consents_of(consents, findings)
+    person.consents = people.consents_of(consents, findings, told.witness)
     if kind in _CONSENT_KINDS:
         named = {consent.channel for consent in person.consents}
-        own = people.opted_of(kind, name, properties)
+        own = people.opted_of(kind, name, properties, told.witness)
         person.consents += tuple(consent for consent in own if consent.channel not in named)
     return person
 

@@ -76,13 +76,16 @@ class Properties(Product, gc=False):
     consent: Any = None
     channel: Any = None
     wording: Any = None
+    version: Any = None
+    language: Any = None
+    form: Any = None
     method: Any = None
     page: Any = None
     referrer: Any = None
 
 
 class Context(msgspec.Struct, gc=False):
-    """What surrounded the event. Segment's ``ip`` is not read: addresses of the network are never stored."""
+    """What surrounded the event. Segment's ``ip`` is not read here: addresses of the network are never stored."""
 
     userAgent: Any = None  # noqa: N815
     locale: Any = None
@@ -93,6 +96,13 @@ class Context(msgspec.Struct, gc=False):
     campaign: Any = None
     traits: Any = None
     gpc: Any = None
+
+
+class Trace(msgspec.Struct, gc=False):
+    """What a context says of where a consent was given, told by the shop's server; see `lib.traces`."""
+
+    ip: Any = None
+    userAgent: Any = None  # noqa: N815
 
 
 class Message(msgspec.Struct, gc=False):
@@ -131,6 +141,7 @@ _PLAIN = msgspec.json.Decoder(_Plain)
 _LOOSE = msgspec.json.Decoder(_Loose)
 _WITHOUT_PRODUCTS = msgspec.json.Decoder(_WithoutProducts)
 _CONTEXT = msgspec.json.Decoder(Context)
+_TRACE = msgspec.json.Decoder(Trace)
 
 NO_PROPERTIES = Properties()
 NO_CONTEXT = Context()
@@ -153,6 +164,11 @@ def message_of(raw: bytes) -> tuple[Message, EventError | None]:
 def context_of(raw: bytes) -> Context:
     """Raises msgspec.ValidationError unless it is an object, absent, null or, as PHP writes an empty one, []."""
     return NO_CONTEXT if raw in (b"", b"null", b"[]", b"{}") else _CONTEXT.decode(raw)
+
+
+def trace_of(raw: bytes) -> Trace:
+    """As `context_of`, for the two fields that only a consent's receipt looks at."""
+    return _TRACE.decode(raw) if raw not in (b"", b"null", b"[]") else Trace()
 
 
 def _piecewise(raw: bytes, path: str) -> tuple[Message, EventError | None]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rekindle.store.shops import load_shop
+from rekindle.store.shops import load_shop, owner_of_key
 from tests.web.people import PASSWORD
 from tests.web.world import World
 
@@ -111,6 +111,20 @@ def test_the_write_key_is_shown_to_owners_only_and_can_be_renewed(world: World) 
     world.as_(OWNER).post(world.path("settings/write-key"))
     assert key() != old
     assert len(key()) >= 24
+
+
+def test_a_secret_key_is_shown_once_and_to_owners_only(world: World) -> None:
+    path = world.path("settings/secret-key")
+    assert world.as_(VIEWER).post(path).status_code in (403, 404)
+    page = world.as_(OWNER).post(path)
+    (key,) = re.findall(r'id="rk-secret"[^>]*value="(rks_[^"]+)"', page.text)
+    assert page["Cache-Control"] == "no-store"
+    owner = owner_of_key(world.connection, key)
+    assert owner is not None
+    assert (owner.shop.id, owner.is_secret) == (world.shop.id, True)
+    again = world.as_(OWNER).get(world.path("settings/")).text
+    assert key not in again
+    assert "There is one, made" in again
 
 
 def test_people_are_added_changed_and_removed(world: World) -> None:

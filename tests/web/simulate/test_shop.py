@@ -23,7 +23,7 @@ from rekindle.lib.clock import MovableClock
 from rekindle.simulate.storefront.app import Shop, make_app
 from rekindle.simulate.storefront.carts import MAX_QUANTITY, MAX_VISITS, Cart, Visits
 from rekindle.simulate.storefront.catalogue import BY_SKU, PRODUCTS
-from rekindle.simulate.storefront.report_order import OrderReporter
+from rekindle.simulate.storefront.report_events import Reporter
 from rekindle.simulate.storefront.serve import start_shop
 from tests.stub_rekindle import StubRekindle
 
@@ -277,7 +277,7 @@ def test_another_visitor_does_not_see_the_order(shop: Shop, visitor: Visitor) ->
 
 def test_an_order_waits_while_rekindle_is_down_and_is_told_once(rekindle: StubRekindle) -> None:
     rekindle.refuse_next = [503, 500]
-    reporter = OrderReporter(rekindle.url, "key-1")
+    reporter = Reporter(rekindle.url, "key-1")
     done = threading.Event()
     assert reporter.report({"messageId": "order-1", "type": "track", "event": "Order Completed"}, done.set) is False
     assert done.wait(20)

@@ -1,4 +1,4 @@
-"""How does Rekindle learn of an order, even if it is down right now? Server to server, repeated until it said 2xx."""
+"""How does Rekindle learn what the shop's server knows, even if it is down right now? Repeated until it said 2xx."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ TIMEOUT_S = 4.0
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 
-class OrderReporter:
-    """Posts to ``/v1/track``: once at once, then from a thread until it is taken."""
+class Reporter:
+    """Posts to ``/v1/track`` or ``/v1/identify``: once at once, then from a thread until it is taken."""
 
-    def __init__(self, rekindle_url: str, write_key: str) -> None:
+    def __init__(self, rekindle_url: str, key: str) -> None:
         self._url = urlsplit(rekindle_url)
         if self._url.scheme not in ("http", "https") or not self._url.hostname:
             raise ValueError("the address of Rekindle must begin with http:// or https://")
-        self._key = base64.b64encode(f"{write_key}:".encode()).decode()
+        self._key = base64.b64encode(f"{key}:".encode()).decode()
         self._waiting: queue.SimpleQueue[tuple[dict[str, object], Callable[[], None]]] = queue.SimpleQueue()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
     def report(self, body: dict[str, object], done: Callable[[], None]) -> bool:
-        """Tell one order; ``done`` is called when it was taken, now (True) or later (False)."""
+        """Tell one event; ``done`` is called when it was taken, now (True) or later (False)."""
         if self._post(body):
             done()
             return True
         self._waiting.put((body, done))
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._repeat, name="report-orders", daemon=True)
+                self._thread = threading.Thread(target=self._repeat, name="report-events", daemon=True)
                 self._thread.start()
         return False
 
@@ -60,13 +60,13 @@ class OrderReporter:
         connection = kind(str(self._url.hostname), self._url.port, timeout=TIMEOUT_S)
         headers = {"Content-Type": "application/json", "Authorization": f"Basic {self._key}"}
         try:
-            connection.request("POST", f"{self._url.path}/v1/track", json.dumps(body), headers)
+            connection.request("POST", f"{self._url.path}/v1/{body['type']}", json.dumps(body), headers)
             status = connection.getresponse().status
         except (OSError, http.client.HTTPException) as problem:
-            log.warning("Rekindle cannot be reached (%s); the order will be told again", type(problem).__name__)
+            log.warning("Rekindle cannot be reached (%s); the event will be told again", type(problem).__name__)
             return False
         finally:
             connection.close()
         if not 200 <= status < 300:
-            log.warning("Rekindle answered %d to an order; it will be told again", status)
+            log.warning("Rekindle answered %d to an event; it will be told again", status)
         return 200 <= status < 300

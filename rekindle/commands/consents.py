@@ -1,0 +1,106 @@
+"""Keep the texts that shoppers agree to.
+
+  rekindle consents keep-wording my-shop --purpose email --language de --version 2026-11 --file wording.txt
+  rekindle consents wordings my-shop
+
+A consent that names a kept version is proven by its text. A text is never changed: another one is another version.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rekindle.lib.operator_error import OperatorError
+
+if TYPE_CHECKING:
+    from rekindle.engine.context import Context
+    from rekindle.store.database import Connection
+    from rekindle.terms.shop import ShopSettings
+
+HELP = "keep the texts that shoppers agree to"
+
+_PURPOSES = ("email", "sms", "push", "track_opens", "track_clicks")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    keep = commands.add_parser("keep-wording", help="add a version of a text that shoppers agree to")
+    keep.add_argument("shop", metavar="SHOP", help="the shop's short name")
+    keep.add_argument("--purpose", required=True, choices=_PURPOSES, help="what is agreed to")
+    keep.add_argument("--language", required=True, help="such as de or pt-BR")
+    keep.add_argument("--version", required=True, help="name of this version, such as 2026-11")
+    keep.add_argument("--file", required=True, metavar="FILE", help="the text as shoppers read it; - is standard input")
+    keep.add_argument("--mentions-cart", action="store_true", help="the text names cart reminders")
+    keep.add_argument("--valid-from", metavar="TIME", help="since when it is shown, such as 2026-11-01T00:00+01:00")
+    listed = commands.add_parser("wordings", help="print the kept texts of a shop")
+    listed.add_argument("shop", metavar="SHOP", help="the shop's short name")
+
+
+def run(args: argparse.Namespace) -> int:
+    from django.conf import settings
+
+    from rekindle.engine.context import Context
+    from rekindle.store.database import connect
+    from rekindle.store.shops import shop_by_slug
+
+    context = Context(hash_key=settings.HASH_KEY, vault_key=settings.VAULT_KEY, public_url=settings.PUBLIC_URL)
+    with connect(settings.DATABASE_URL) as connection:
+        shop = shop_by_slug(connection, args.shop)
+        if shop is None:
+            raise OperatorError(f"there is no shop {args.shop}.", "See rekindle shop list.")
+        if args.verb == "keep-wording":
+            return _keep(connection, context, shop, args)
+        return _list(connection, shop)
+
+
+def _keep(connection: Connection, context: Context, shop: ShopSettings, args: argparse.Namespace) -> int:
+    from rekindle.engine.wordings import WordingRefusedError, keep_wording
+    from rekindle.terms.consent import Wording
+
+    wording = Wording(
+        purpose=args.purpose,
+        language=args.language,
+        version=args.version,
+        text=_text(args.file),
+        mentions_cart=args.mentions_cart,
+        valid_from=_moment(args.valid_from) if args.valid_from else context.clock.now(),
+    )
+    try:
+        keep_wording(connection, context, shop, wording, by="command line")
+    except WordingRefusedError as mistake:
+        raise OperatorError(f"{mistake}.") from None
+    print(f"Kept: {wording.purpose}, {wording.language}, version {wording.version}.")
+    return 0
+
+
+def _list(connection: Connection, shop: ShopSettings) -> int:
+    from rekindle.store.wordings import kept_wordings
+
+    found = kept_wordings(connection, shop.id)
+    for one in found:
+        names = " (names carts)" if one.mentions_cart else ""
+        print(f"{one.purpose} {one.language} {one.version}, since {one.valid_from:%Y-%m-%d}{names}\n  {one.text}")
+    if not found:
+        print("No text is kept yet: rekindle consents keep-wording --help")
+    return 0
+
+
+def _text(source: str) -> str:
+    try:
+        return sys.stdin.read() if source == "-" else Path(source).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperatorError(f"{source} cannot be read: {error}.") from None
+
+
+def _moment(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise OperatorError(f"--valid-from {text} is not a time.", "Such as 2026-11-01T00:00+01:00.") from None
+    if at.tzinfo is None:
+        raise OperatorError(f"--valid-from {text} needs its offset from UTC.", "Such as 2026-11-01T00:00+01:00.")
+    return at
