@@ -30,6 +30,7 @@ class Section(StrEnum):
     CARTS = "carts"
     FLOWS = "flows"
     SENDS = "sends"
+    LAW = "law"
     ACCOUNTS = "accounts"
     SETTINGS = "settings"
 
@@ -39,6 +40,7 @@ _ENTRIES: Final = (
     (Section.CARTS, "Carts", "shopping-cart"),
     (Section.FLOWS, "Flow", "route"),
     (Section.SENDS, "Sends", "send"),
+    (Section.LAW, "Law", "scale"),
     (Section.ACCOUNTS, "Providers", "plug-connected"),
     (Section.SETTINGS, "Settings", "settings"),
 )

@@ -40,6 +40,8 @@ def pages_of(world: World, seeded: Seeded) -> dict[str, str]:
         "accounts": world.path("accounts/"),
         "account": world.path("accounts/1/"),
         "account-new": world.path("accounts/new/vonage"),
+        "law": world.path("law/"),
+        "law-of-cart": world.path(f"carts/{night['bucket']}/{night['id']}/law"),
         "settings": world.path("settings/"),
     }
 
