@@ -14,7 +14,7 @@ COVERED = --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo serve worker test prove test-fast test-frontend check lint fix types docs docs-check bench \
-	lock kill races clean
+	lock kill races audit-month clean
 
 help: ## list what can be done
 	@echo "make TARGET, where TARGET is one of:"
@@ -102,6 +102,10 @@ kill: setup-dev ## kill -9 a delivering worker 50 times during 20,000 sends, onc
 races: setup-dev ## 10,000 purchases, opt-outs and erasures against workers that send; takes minutes
 	@REKINDLE_RACES=$${REKINDLE_RACES:-10000} REKINDLE_LONGEST_TEST_S=7200 \
 		$(DEVELOPMENT) $(BIN)/pytest -q -p no:randomly tests/race/test_every_stop.py $(ARGS)
+
+audit-month: setup-dev ## let a month of 100,000 carts over 12 countries go by, audit it, plant violations; takes an hour
+	@REKINDLE_AUDIT_CARTS=$${REKINDLE_AUDIT_CARTS:-100000} REKINDLE_LONGEST_TEST_S=36000 \
+		$(DEVELOPMENT) $(BIN)/pytest -q -s -p no:randomly tests/engine/test_audit.py $(ARGS)
 
 clean: ## remove what set-up, tests and demo made; the data under .rekindle/postgres stay
 	@for home in .rekindle .rekindle/test .rekindle/bench .rekindle/demo; do \

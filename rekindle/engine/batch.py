@@ -15,11 +15,12 @@ Message: TypeAlias = Letter | Sms | Push
 
 @dataclass(slots=True)
 class Going:
-    """One message on its way out by an account."""
+    """One message on its way out by an account; ``started_at``: when its call was started."""
 
     candidate: Candidate
     letter: Message
     account_id: int
+    started_at: datetime | None = None
 
 
 @dataclass(slots=True)

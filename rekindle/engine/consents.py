@@ -82,7 +82,7 @@ def fault_of_chain(
     """What is wrong with the ledger of an address; None when it is whole."""
     bucket = address_bucket(shop, address_hash)
     rows = store.consent_chain(connection, bucket, Subject(shop.id, channel.value, address_hash))
-    return first_fault(ledger_key(context), [_with_bytes(row) for row in rows])
+    return first_fault(ledger_key(context), [with_bytes(row) for row in rows])
 
 
 def ledger_key(context: Context) -> bytes:
@@ -144,7 +144,7 @@ def _stand(connection: Connection, bucket: int, fact: Fact) -> None:
             store.end_opt_out(connection, bucket, owner[1], fact.at)
 
 
-def _with_bytes(row: ConsentRow) -> ConsentRow:
+def with_bytes(row: ConsentRow) -> ConsentRow:
     """psycopg hands out bytea as bytes or memoryview, depending on its build."""
     return replace(
         row,

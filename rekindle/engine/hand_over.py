@@ -203,7 +203,9 @@ class HandOver:
 
         def start(group: Sequence[Going]) -> None:
             by_account: dict[int, list[Going]] = {}
+            now = self._now()
             for one in group:
+                one.started_at = now
                 by_account.setdefault(one.account_id, []).append(one)
             for account_id, members in by_account.items():
                 provider = self._routes.provider(account_id)

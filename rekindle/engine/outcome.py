@@ -104,6 +104,7 @@ def hand_over_events(replies: Replies) -> list[SendEventRow]:
             replies.at,
             provider_key=said.provider_id or None,
             account=one.account_id,
+            started_at=one.started_at.isoformat() if one.started_at else None,
         )
         for one, said in replies.answers
         if isinstance(said, Accepted)

@@ -9,6 +9,7 @@ and so is a failure to decide.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -20,7 +21,7 @@ from rekindle.policy.validity import USEFUL
 from rekindle.terms.cart import CartState
 from rekindle.terms.consent import ConsentKind
 from rekindle.terms.decision import Verdict, allow, defer, deny
-from rekindle.terms.policy_pack import Rules
+from rekindle.terms.policy_pack import Basis, Rules
 from rekindle.terms.reasons import Reason
 from rekindle.terms.send import Arm, Channel, EnrolmentState
 from rekindle.terms.send_facts import CartFacts, ContactFacts, EnrolmentFacts, PriorSend, SendFacts, ShopperFacts
@@ -62,8 +63,17 @@ def _decide(facts: SendFacts, rules: Rules) -> Verdict:
         or _overtaken(facts, facts.history)
         or _not_yet(facts, rules, enrolment, shopper, facts.history)
         or _no_way_out(facts)
-        or allow(basis={} if isinstance(ground, Refused) else {region: one.value for region, one in ground.items()})
+        or _allowed(facts, rules, shopper, {} if isinstance(ground, Refused) else ground)
     )
+
+
+def _allowed(facts: SendFacts, rules: Rules, shopper: ShopperFacts, ground: Mapping[str, Basis]) -> Verdict:
+    """With what an audit needs to reckon it again: the basis in each region and, where there are hours, what they hang
+    on."""
+    basis = {region: one.value for region, one in ground.items()}
+    if not rules.windows:
+        return allow(basis=basis)
+    return allow(basis=basis, zones=list(shopper.zones), holidays=sorted(day.isoformat() for day in facts.holidays))
 
 
 def _final(facts: SendFacts, cart: CartFacts, enrolment: EnrolmentFacts, shopper: ShopperFacts) -> Verdict | None:
