@@ -26,10 +26,10 @@ from rekindle.store.buckets import base_bucket
 from rekindle.store.database import Connection, connect
 
 from ..conftest import ROOT
-from ..web.live import KEY, Live, live
+from ..web.live import KEY, Live, live, served
 from .scene import put_flow
 
-__all__ = ["live"]
+__all__ = ["live", "served"]
 FILE = ROOT.parent / "shared" / "data" / "otto" / "sessions.jsonl"
 IDLE_S, GAP_S = 1_800, 86_400
 

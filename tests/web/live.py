@@ -1,26 +1,33 @@
-"""How does a test talk to the whole product? A server of its own over a database of its own, and a shop in it."""
+"""How does a test talk to the whole product? A running server over a database of its own, and a shop in it."""
 
 from __future__ import annotations
 
 import http.client
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import psycopg
 import pytest
+from psycopg import sql
 
 from rekindle.lib.clock import SYSTEM_CLOCK
 from rekindle.store.database import connect
 from rekindle.store.partitions import ensure_partitions
 from rekindle.terms.shop import ShopSettings
+from tests.databases import Copies
 from tests.factories import make_shop
 
 from .test_serve import free_port, serving
 
 KEY = "live-write-key"
+_GROWING = """
+SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'bucket'
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = 'public'::regnamespace
+"""
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,13 @@ class Live:
     def message_count(self) -> int:
         return int(str(self.query("SELECT count(*) FROM events")[0][0]))
 
+    def forget_the_past(self) -> None:
+        """Remove all that grows with shoppers; the shop and its key stay, which the server remembers."""
+        with psycopg.connect(self.dsn) as connection:
+            tables = connection.execute(_GROWING).fetchall()
+            names = sql.SQL(", ").join(sql.Identifier(name) for (name,) in tables)
+            connection.execute(sql.SQL("TRUNCATE {}").format(names))
+
     def workers(self) -> list[int]:
         """Process ids of the workers."""
         numbers = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
@@ -82,15 +96,38 @@ def _private_bytes(pid: int) -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith(("Private_Clean", "Private_Dirty"))) * 1024
 
 
-@pytest.fixture
-def live(fresh_dsn: str) -> Iterator[Live]:
-    """The product as `rekindle serve` runs it, with two worker processes."""
-    with connect(fresh_dsn) as connection:
+@contextmanager
+def _live_on(dsn: str) -> Iterator[Live]:
+    """The product as `rekindle serve` runs it, with two worker processes, and a shop in it."""
+    with connect(dsn) as connection:
         ensure_partitions(connection, SYSTEM_CLOCK.now())
         shop = make_shop(connection, write_key=KEY, now=SYSTEM_CLOCK.now())
     port = free_port()
-    with serving(fresh_dsn, port) as process:
-        yield Live(port, fresh_dsn, process, shop)
+    with serving(dsn, port) as process:
+        yield Live(port, dsn, process, shop)
+
+
+@pytest.fixture(scope="module")
+def served(copies: Copies) -> Iterator[Live]:
+    """One server for all tests of a module that leave it as it was; a module that uses `live` imports this one, too."""
+    dsn = copies.take()
+    with _live_on(dsn) as running:
+        yield running
+    copies.give_back(dsn)
+
+
+@pytest.fixture
+def live(served: Live) -> Live:
+    """A running server whose shop has no past; for tests that let it live."""
+    served.forget_the_past()
+    return served
+
+
+@pytest.fixture
+def live_alone(fresh_dsn: str) -> Iterator[Live]:
+    """A server of this test's own, which it may stop, kill, or cut off."""
+    with _live_on(fresh_dsn) as running:
+        yield running
 
 
 def track(name: str, number: object, /, **properties: object) -> dict[str, object]:

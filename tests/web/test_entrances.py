@@ -14,9 +14,9 @@ from rekindle.web.http import Answer, Request, json_answer
 from rekindle.web.under_rsgi import MAX_UPLOAD, Entrance
 from rekindle.web.under_wsgi import Environ, StartResponse, dispatcher
 
-from .live import KEY, Live, live, track
+from .live import KEY, Live, live, served, track
 
-__all__ = ["live"]
+__all__ = ["live", "served"]
 
 
 def echo(request: Request) -> Answer:
