@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -168,6 +169,7 @@ def _try_out_sms(context: Context, shop: ShopSettings, text: str) -> None:
         raise TemplateRefusedError("; ".join(errors))
 
 
+@lru_cache(maxsize=32)  # each new shop begins with the same few
 def _html_of(source: str) -> str:
     if not _MJML.match(source):
         return source
@@ -177,6 +179,7 @@ def _html_of(source: str) -> str:
         raise TemplateRefusedError(str(fault)) from None
 
 
+@lru_cache(maxsize=32)
 def _try_out(template: EmailTemplate, locale: str) -> None:
     """Render as a message would be; what would stop a message stops the version."""
     facts = sample_facts(locale=locale)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from rekindle.render.merge import Compiled, TemplateError, compile_template, render, variables
@@ -65,6 +66,7 @@ class EmailTemplateError(TemplateError):
         self.args = (f"{part}, line {line}: {text}",)
 
 
+@lru_cache(maxsize=256)  # many shops keep the default letters; what comes out is never changed
 def compile_email(template: EmailTemplate) -> CompiledEmail:
     """Understand all parts. Raises EmailTemplateError naming the first part and line that is wrong.
 
