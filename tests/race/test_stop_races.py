@@ -1,15 +1,18 @@
-"""An opt-out or an order that was acknowledged before a call starts prevents that call. A thousand races each.
+"""An opt-out or an order that was acknowledged before a call starts prevents that call.
 
 Real verbs on several connections against two delivery workers, in one process: instants are compared on one monotonic
-clock. A violation is a call that *started* after the acknowledgement.
+clock. A violation is a call that *started* after the acknowledgement. Who wins is left to chance, so there are further
+rounds until both sides have won some; ``REKINDLE_STOP_RACES`` makes a round longer: `make prove` takes a thousand.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -29,7 +32,8 @@ from tests.factories import make_shop
 from .processes import until
 from .stops import Frontier, Stop, buy, say_no
 
-RACES, STOPPERS, WORKERS = 1_000, 4, 2
+RACES = int(os.environ.get("REKINDLE_STOP_RACES", "250"))
+ROUNDS, STOPPERS, WORKERS = 10, 4, 2
 
 
 class Stamping(FakeProvider):
@@ -85,23 +89,28 @@ def race(dsn: str, spread: int, stop: Stop, number: int = RACES) -> dict[str, in
         for one in (*loops, *threads):
             one.start()
         for thread in threads:
-            thread.join()
-        until(lambda: link.execute("SELECT count(*) FROM outbox").fetchone() == (0,), timeout_s=60, what="the end")
+            thread.join(240)
+        assert not any(thread.is_alive() for thread in threads)
+        until(lambda: link.execute("SELECT count(*) FROM outbox").fetchone() == (0,), timeout_s=120, what="the end")
         for loop in loops:
             loop.ask_to_stop()
-        assert all(loop.join(20) for loop in loops)
+        assert all(loop.join(60) for loop in loops)
         assert failures == []
         kinds = dict(
             link.execute(
                 "SELECT CASE WHEN detail ? 'withdrawn' THEN 'withdrawn' WHEN detail ? 'why' THEN 'second_look'"
-                " ELSE kind END, count(DISTINCT send_id) FROM send_events GROUP BY 1"
+                " ELSE kind END, count(DISTINCT send_id) FROM send_events WHERE shop_id = %s GROUP BY 1",
+                [shop.id],
             ).fetchall()
         )
-        ends = link.execute("SELECT send_id FROM send_events WHERE kind IN ('handed_over', 'skipped')").fetchall()
+        ends = link.execute(
+            "SELECT send_id FROM send_events WHERE shop_id = %s AND kind IN ('handed_over', 'skipped')", [shop.id]
+        ).fetchall()
         assert sorted(row[0] for row in ends) == sorted(person.send_id for person in people), "each ends once"
     late = [to for to, at in started.items() if to in acknowledged and at > acknowledged[to]]
     assert len(acknowledged) == number
     return {
+        "races": number,
         "sent": len(started),
         "violations": len(late),
         "withdrawn": kinds.get("withdrawn", 0),
@@ -115,10 +124,16 @@ def race(dsn: str, spread: int, stop: Stop, number: int = RACES) -> dict[str, in
 def test_no_call_starts_after_an_acknowledged(
     fresh_dsn: str, stop: Stop, spread: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = race(fresh_dsn, spread, stop)
+    result: Counter[str] = Counter()
+    while not is_close(result, spread):
+        assert result["races"] < ROUNDS * RACES, f"in no round was it close: {result}"
+        result.update(race(fresh_dsn, spread, stop))
     with capsys.disabled():
-        print(f"\n{stop.__name__} against send, spread {spread}: {RACES} races {result}")
+        print(f"\n{stop.__name__} against send, spread {spread}: {dict(result)}")
     assert result["violations"] == 0
-    assert 50 < result["sent"] < RACES - 50, "both sides must win some, else nothing raced"
-    if spread == 1:
-        assert result["second_look"] > 0, "the second look was never needed: the race was not close"
+
+
+def is_close(result: Counter[str], spread: int) -> bool:
+    """Whether both sides won their share of the races, and the second look was needed where one bucket makes it likely."""
+    few = result["races"] // 20
+    return few < result["sent"] < result["races"] - few and (spread > 1 or result["second_look"] > 0)
