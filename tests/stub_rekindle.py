@@ -62,7 +62,7 @@ class StubRekindle:
             self._changed.notify_all()
         return 200, "application/json", b'{"success": true}'
 
-    def wait_for(self, *names: str, timeout_s: float = 15.0) -> list[Event]:
+    def wait_for(self, *names: str, timeout_s: float = 60.0) -> list[Event]:
         """The first event of each name (an event's name, else its type), once all have arrived."""
         with self._changed:
             if not self._changed.wait_for(lambda: all(self._named(name) for name in names), timeout_s):

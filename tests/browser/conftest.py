@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from scripts import find_chromium
 from tests.stub_rekindle import SCRIPT, StubRekindle
@@ -23,6 +23,10 @@ ARGUMENTS = (
     "--metrics-recording-only",
     "--force-color-profile=srgb",
 )
+
+#: How long anything on a page may take before a test fails: a busy machine is no fault of the page.
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 
 #: Opens a page of a width in px; any error in its console fails the test, unless ``quiet``.
 Open = Callable[..., Page]
@@ -50,7 +54,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
     ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=colours, **more)
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         if not quiet:
             page.on("console", lambda message: _note(message, complaints))

@@ -30,7 +30,7 @@ from tests.due_sends import Person, add_account, publish_template, seed
 from tests.factories import make_shop
 
 T = TypeVar("T")
-LOOPBACK = HttpSettings(rules=EgressRules(allow_loopback=True), connections=8, connect_s=2.0, answer_s=2.0)
+LOOPBACK = HttpSettings(rules=EgressRules(allow_loopback=True), connections=8, connect_s=30.0, answer_s=30.0)
 
 
 @dataclass

@@ -203,8 +203,15 @@ def test_every_figure_is_equal_to_the_raw_one_after_every_step(journey: Journey,
         month.round() if step % 4 == 0 else month.step()
         measure(journey)
         compare(journey, shop)
-    seen = sums_by_hand(journey.connection, shop, journey.clock.now() - timedelta(days=90), range(1, 9_999))
-    assert min(seen.carts.detected, seen.funnel.entered, seen.funnel.sent, seen.funnel.ordered) > 0
+    for _ in range(20):  # who is held out hangs on the shop's number, which is another one each time
+        seen = sums_by_hand(journey.connection, shop, journey.clock.now() - timedelta(days=90), range(1, 9_999))
+        if min(seen.carts.detected, seen.funnel.entered, seen.funnel.sent, seen.funnel.ordered) > 0:
+            break
+        month.round()
+        measure(journey)
+        compare(journey, shop)
+    else:
+        pytest.fail("nothing of it happened")
     assert journey.read("changed_hours", "count(*)") == [(0,)]
 
 

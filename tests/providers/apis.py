@@ -29,7 +29,13 @@ SECRET = "canary-8f3a1c"
 
 
 def local_client(**changes: Any) -> HttpClient:
-    given = {"rules": EgressRules(allow_loopback=True), "connections": 4, "connect_s": 2.0, "answer_s": 2.0, **changes}
+    given = {
+        "rules": EgressRules(allow_loopback=True),
+        "connections": 4,
+        "connect_s": 30.0,
+        "answer_s": 30.0,
+        **changes,
+    }
     return HttpClient(HttpSettings(**given))
 
 

@@ -11,14 +11,14 @@ import uvloop
 from rekindle.providers.base import EmailProvider, Letter, Outcome
 from rekindle.providers.email.smtp import SmtpProvider, SmtpSettings, Timeouts, Tls
 
-QUICK = Timeouts(connect=2.0, command=2.0, final=2.0, close=0.5, drain=2.0)
+PATIENT = Timeouts(connect=30.0, command=30.0, final=30.0, close=0.5, drain=30.0)  #: nothing may depend on them
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
     "uvloop": uvloop.new_event_loop,
 }
 
 
-def run(work: Coroutine[Any, Any, None], loop: str = "asyncio", limit_s: float = 20) -> None:
+def run(work: Coroutine[Any, Any, None], loop: str = "asyncio", limit_s: float = 60) -> None:
     """Run one test on a fresh loop, with a limit so that a fault here never hangs the suite."""
 
     async def limited() -> None:
@@ -43,13 +43,13 @@ def letter(number: int = 1, **changes: object) -> Letter:
 
 
 def smtp(port: int, **changes: object) -> SmtpProvider:
-    """An adapter for a server on loopback with short limits."""
+    """An adapter for a server on loopback."""
     given: dict[str, object] = {
         "host": "127.0.0.1",
         "port": port,
         "tls": Tls.NONE,
         "connections": 4,
-        "timeouts": QUICK,
+        "timeouts": PATIENT,
         "client_name": "test.example",
         **changes,
     }

@@ -472,7 +472,7 @@ def test_a_fault_makes_no_duplicate_and_loses_nothing(name: str, fault: str) -> 
 
     async def work() -> None:
         async with serving(reply) as server:
-            client = local_client(answer_s=0.1)
+            client = local_client(answer_s=0.1 if reply is HANG else 30.0)
             provider = HttpProvider(client, APIS[name].make(server.url))
             (outcome,) = await send(provider, LETTER)
             assert isinstance(outcome, expected)

@@ -35,7 +35,7 @@ POST = Request("POST", "/send", (("X-Key", "1"),), b"body")
 
 
 def client(**changes: object) -> HttpClient:
-    given: dict[str, object] = {"rules": LOCAL, "connections": 4, "connect_s": 2.0, "answer_s": 2.0, **changes}
+    given: dict[str, object] = {"rules": LOCAL, "connections": 4, "connect_s": 30.0, "answer_s": 30.0, **changes}
     return HttpClient(HttpSettings(**given))  # type: ignore[arg-type]
 
 
@@ -56,7 +56,7 @@ def test_a_request_has_left_before_start_returns() -> None:
         line = http.line(f"http://127.0.0.1:{listener.getsockname()[1]}")
         assert await line.prepare(1) == 1
         peer, _ = listener.accept()
-        peer.settimeout(2)
+        peer.settimeout(30)
         future = line.start(POST)
         assert peer.recv(100).startswith(b"POST /send HTTP/1.1\r\nHost: 127.0.0.1:")
         peer.close()
@@ -268,7 +268,8 @@ def test_a_connection_that_the_server_closed_is_not_used(loop: str) -> None:
             await line.prepare(1)
             assert isinstance(await line.start(POST), Answered)
             server.hang_up()
-            await asyncio.sleep(0.02)
+            while line._pool.ready():  # until the end of the connection is noticed
+                await asyncio.sleep(0)
             assert line.ready == 0
             assert await line.prepare(1) == 1
             assert isinstance(await line.start(POST), Answered)

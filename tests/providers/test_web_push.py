@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -153,7 +154,7 @@ def test_gone_devices_are_named_and_the_others_still_count() -> None:
 def test_a_lost_answer_is_a_doubt(reply: Reply) -> None:
     async def work() -> None:
         async with serving(reply) as server:
-            one = provider(server.url, answer_s=0.2)
+            one = provider(server.url, answer_s=0.2 if reply is HANG else 30.0)
             (outcome,) = await send(one, push(Browser().device(f"{server.url}/s")))
             assert isinstance(outcome, Uncertain)
             await one.close()
@@ -239,9 +240,13 @@ def test_a_known_name_that_leads_inside_is_not_called(monkeypatch: pytest.Monkey
     run(work())
 
 
-def test_names_without_end_do_not_fill_the_memory() -> None:
+def test_names_without_end_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work() -> None:
-        client = local_client(rules=EgressRules(push_hosts=(".invalid",)), connect_s=0.5)
+        async def nobody(*_: object, **__: object) -> None:
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", nobody)
+        client = local_client(rules=EgressRules(push_hosts=(".invalid",)))
         one, browser = WebPushProvider(client, ACCOUNT), Browser()
         for start in range(0, 240, 80):
             await send(

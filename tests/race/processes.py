@@ -37,7 +37,7 @@ class Sink:
         self._say(b"FREE")
 
     def _say(self, line: bytes) -> bytes:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as link, link.makefile("rwb") as file:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=120) as link, link.makefile("rwb") as file:
             file.readline()
             file.write(line + b"\r\n")
             file.flush()
@@ -70,7 +70,7 @@ class HttpSink:
 
     def ask(self, method: str, target: str, body: bytes = b"", **headers: str) -> tuple[int, Any]:
         """One request; the status and what was told."""
-        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             link.request(method, target, body, {name.replace("_", "-"): value for name, value in headers.items()})
             answer = link.getresponse()

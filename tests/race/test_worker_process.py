@@ -62,10 +62,8 @@ def test_a_worker_works_and_stops_when_asked(
     worker = start(fresh_dsn, tmp_path)
     try:
         until(lambda: is_alive(link))
-        asked_at = time.monotonic()
         worker.send_signal(number)
-        assert worker.wait(20) == 0
-        assert time.monotonic() - asked_at < 10
+        assert worker.wait(PATIENCE_S) == 0
     finally:
         worker.kill()
         worker.wait()
@@ -86,7 +84,7 @@ def test_a_process_that_is_killed_is_replaced_and_all_end_together(
         until(lambda: len(children_of(worker.pid)) == 2 and first not in children_of(worker.pid))
         assert second in children_of(worker.pid)
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(20) == 0
+        assert worker.wait(PATIENCE_S) == 0
     finally:
         worker.kill()
         worker.wait()
@@ -107,5 +105,5 @@ def test_the_processes_of_a_supervisor_that_is_killed_end_too(fresh_dsn: str, li
 
 def test_nonsense_is_refused(fresh_dsn: str, tmp_path: Path) -> None:
     worker = start(fresh_dsn, tmp_path, "--processes", "0")
-    assert worker.wait(30) == 2
+    assert worker.wait(PATIENCE_S) == 2
     assert "--processes must be from 1 to 64" in (tmp_path / "log").read_text()

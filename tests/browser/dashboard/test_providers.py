@@ -32,7 +32,7 @@ def test_an_account_is_added_tried_and_reordered(
         page.get_by_label("Send the first message of the flow to").fill("me@fernweh.example")
         page.get_by_role("button", name="Send a test").click()
         expect(page.get_by_text("The provider took the message")).to_be_visible()
-        (letter,) = inbox.wait_for()
+        (letter,) = inbox.wait_for(timeout_s=60)
     finally:
         inbox.stop()
     assert letter.recipients == ("me@fernweh.example",)

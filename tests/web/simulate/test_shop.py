@@ -359,7 +359,7 @@ def test_the_server_answers_and_stops(rekindle: StubRekindle) -> None:
     import http.client
 
     running = start_shop(rekindle_url=rekindle.url, write_key="key-1", inbox_url="http://inbox.example")
-    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
     connection.request("GET", "/")
     answer = connection.getresponse()
     page = html.unescape(answer.read().decode())
@@ -372,7 +372,7 @@ def test_the_server_answers_and_stops(rekindle: StubRekindle) -> None:
     assert "unsafe" not in policy
     running.stop()
     with pytest.raises(OSError):
-        http.client.HTTPConnection("127.0.0.1", running.port, timeout=1).connect()
+        http.client.HTTPConnection("127.0.0.1", running.port, timeout=30).connect()
 
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
@@ -385,4 +385,4 @@ def test_a_process_of_its_own_ends_well_when_told(by: signal.Signals) -> None:
         assert child.stdout
         assert child.stdout.readline().startswith("http://127.0.0.1:")
         child.send_signal(by)
-        assert child.wait(20) == 0
+        assert child.wait(60) == 0
