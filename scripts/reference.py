@@ -44,10 +44,10 @@ def reasons() -> str:
 
 
 def states() -> str:
-    from rekindle.terms import cart, consent, decision, event, send
+    from rekindle.terms import cart, consent, decision, event, privacy_request, send
 
     lines = ["# States and kinds", "", MADE]
-    for module in (cart, send, decision, consent, event):
+    for module in (cart, send, decision, consent, event, privacy_request):
         for name, thing in inspect.getmembers(module, inspect.isclass):
             if issubclass(thing, Enum) and thing.__module__ == module.__name__:
                 notes = member_notes(thing)

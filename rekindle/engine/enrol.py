@@ -216,6 +216,7 @@ def _outcome(batch: Batch, case: _Case, people: _People, facts: Facts) -> _Outco
         shopper.id if shopper else None,
         shopper.last_order_at if shopper else None,
         shopper is not None and shopper.erased_at is not None,
+        shopper is not None and shopper.objected_at is not None,
     )
     history = people.runs_of(shopper.id, batch.now) if shopper else ()
     answer = enrolling(candidate, shop=case.place.shop, flows=case.flows, history=history, facts=facts, now=batch.now)

@@ -20,7 +20,7 @@ from rekindle.engine.places import BROWSE, DEFAULT, AddressPlace, address_place,
 from rekindle.engine.transactions import Work
 from rekindle.engine.withdraw import withdraw_channels
 from rekindle.store import forget as store
-from rekindle.store.buckets import address_bucket, buckets_of
+from rekindle.store.buckets import address_bucket, base_bucket, buckets_of
 from rekindle.store.carts import lock_carts
 from rekindle.store.consents import Subject, owner_of_contact, suppress
 from rekindle.store.database import Connection
@@ -28,6 +28,7 @@ from rekindle.store.devices import drop_devices_of_shopper
 from rekindle.store.forget import CartOfErased
 from rekindle.store.replies import blank_replies
 from rekindle.store.shoppers import contacts_of_shopper, hold_shoppers
+from rekindle.store.subject import blank_requests
 from rekindle.terms.consent import ConsentKind, SuppressionReason
 from rekindle.terms.reasons import Reason
 from rekindle.terms.send import Channel
@@ -53,7 +54,13 @@ def erase_address(
     connection: Connection, context: Context, shop: ShopSettings, *, channel: Channel, address: str, source: str
 ) -> EraseResult:
     """Erase whoever has this address (normalised); one that nobody has is suppressed all the same."""
-    place = address_place(context, shop, channel, address)
+    return erase_place(connection, context, shop, address_place(context, shop, channel, address), source=source)
+
+
+def erase_place(
+    connection: Connection, context: Context, shop: ShopSettings, place: AddressPlace, *, source: str
+) -> EraseResult:
+    """The same for an address of which only the hash may be known."""
     case = _Erasure(Work(connection, shop), context, shop, context.clock.now(), source)
     return case.work.run_whole(lambda: case.run_for(place))
 
@@ -77,6 +84,7 @@ class _Erasure(NamedTuple):
             return EraseResult(False, 0)
         cancelled, addresses = erased
         self.seal(bucket, addresses)
+        self._blank_requests([place.hash for place in addresses], shopper_id)
         self._drop_visitors(keys)
         self._part(carts, shopper_id)
         return EraseResult(True, cancelled)
@@ -87,6 +95,7 @@ class _Erasure(NamedTuple):
         if owner is not None:
             return self.run(*owner)
         self.seal(place.bucket, [place])
+        self._blank_requests([place.hash], None)
         return EraseResult(False, 0)
 
     def _blank_shopper(self, bucket: int, shopper_id: UUID) -> tuple[int, list[AddressPlace]] | None:
@@ -175,6 +184,12 @@ class _Erasure(NamedTuple):
         for bucket, ids in sorted(visitors.items()):
             with self.work.in_bucket(bucket):
                 store.part_visitors_from_carts(self.work.connection, bucket, sorted(ids), cart_ids)
+
+    def _blank_requests(self, hashes: list[bytes], shopper_id: UUID | None) -> None:
+        """What the person asked for about their data stays on record, without what names them."""
+        bucket = base_bucket(self.shop)
+        blank = partial(blank_requests, self.work.connection, bucket, self.shop.id, hashes, shopper_id)
+        self.work.run_in_bucket(bucket, blank)
 
     def _addresses(self, bucket: int, shopper_id: UUID) -> list[AddressPlace]:
         found = []

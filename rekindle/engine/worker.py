@@ -16,6 +16,7 @@ from rekindle.engine.delivery_loop import DeliveryLoop
 from rekindle.engine.hooks import forget_old_tokens
 from rekindle.engine.loops import Job, JobLoop, Loop, StageLoop
 from rekindle.engine.measure import RECENT_JOB, count_products, measure_deep, measure_late, measure_recent
+from rekindle.engine.privacy.escalate import escalate
 from rekindle.store import work
 from rekindle.store.database import Connection
 from rekindle.store.partitions import ensure_partitions
@@ -70,6 +71,7 @@ JOBS = (
     Job(RECENT_JOB, 5, measure_recent, lease_s=120),
     Job("measure-late", 900, measure_late),
     Job("measure-deep", 86_400, measure_deep, lease_s=7_200),
+    Job("privacy-dates", 900, escalate),
     Job("forget-tokens", 3_600, forget_old_tokens),
     Job("count-products", 3_600, count_products, lease_s=3_600),
 )

@@ -72,6 +72,7 @@ class Candidate(NamedTuple):
     shopper_id: str | None
     ordered_at: datetime | None = None
     is_erased: bool = False
+    has_objected: bool = False
 
 
 class Enrolling(NamedTuple):
@@ -112,8 +113,8 @@ def enrolling(
         return Enrolling(deny(Reason.NO_FLOW, stage=cart.stage.value))
     if cart.shopper_id is None:
         return Enrolling(deny(Reason.NO_SHOPPER))
-    if cart.is_erased:
-        return Enrolling(deny(Reason.ERASED))
+    if cart.is_erased or cart.has_objected:
+        return Enrolling(deny(Reason.ERASED if cart.is_erased else Reason.OBJECTED))
     if cart.ordered_at is not None and cart.ordered_at >= cart.touched_at:
         return Enrolling(deny(Reason.PURCHASED, ordered_at=cart.ordered_at.isoformat()))
     refusals: list[tuple[ActiveFlow, Verdict]] = []

@@ -53,6 +53,7 @@ class LockedShopper(NamedTuple):
     order_count: int
     last_order_at: datetime | None
     erased_at: datetime | None
+    objected_at: datetime | None
 
 
 class PastEnrolment(NamedTuple):

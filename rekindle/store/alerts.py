@@ -14,10 +14,11 @@ from rekindle.store.statements import sql
 
 
 class AlertKind(StrEnum):
-    """What an alert is about; the subject is a provider account's id."""
+    """What an alert is about; the subject is a provider account's id, or 0 for the shop as a whole."""
 
     ACCOUNT_REFUSED = "account_refused"  #: the provider refuses the account itself: key, sender, plan
     ACCOUNT_FAILING = "account_failing"  #: the breaker is open: too many failures or answers that tell nothing
+    PRIVACY_REQUEST = "privacy_request"  #: requests about personal data have waited for too long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,15 @@ async def raise_alert(
     """Whether this is news: False when the same alert is open already and was only counted."""
     values = {"shop_id": shop_id, "kind": kind.value, "subject_id": subject_id, "text": text, "at": at}
     row = await (await link.execute(sql("raise_alert"), values)).fetchone()
+    return bool(row and row[1])
+
+
+def raise_alert_now(
+    connection: Connection, *, shop_id: int, kind: AlertKind, subject_id: int, text: str, at: datetime
+) -> bool:
+    """As `raise_alert`, on a plain connection."""
+    values = {"shop_id": shop_id, "kind": kind.value, "subject_id": subject_id, "text": text, "at": at}
+    row = connection.execute(sql("raise_alert"), values).fetchone()
     return bool(row and row[1])
 
 

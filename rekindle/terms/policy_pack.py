@@ -92,9 +92,12 @@ class ChannelRules(_Table, frozen=True):
 
 
 class Privacy(_Table, frozen=True):
-    """Legal terms of requests about personal data, in days."""
+    """Legal terms of requests about personal data, in days. ``escalate_days`` is the house's own."""
 
     answer_days: int
+    extension_days: int = 0
+    complaint_acknowledge_days: int = 30
+    escalate_days: int = 20
     acknowledge_business_days: int | None = None
     optout_business_days: int | None = None
     record_months: int | None = None

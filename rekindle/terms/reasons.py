@@ -36,6 +36,7 @@ class Reason(StrEnum):
     REENTRY_TOO_SOON = "REENTRY_TOO_SOON", "The shopper entered this flow too recently."
     BEFORE_ACTIVATION = "BEFORE_ACTIVATION", "The cart was left before the flow was switched on."
     TOO_OLD = "TOO_OLD", "The cart was left too long ago to start writing about it."
+    OBJECTED = "OBJECTED", "The shopper objected to marketing and its profiling; nothing is planned for them."
     MOVED_TO_CART = "MOVED_TO_CART", "The visit went on in a cart, which is followed instead."
     ASSIGNED_HOLDOUT = "ASSIGNED_HOLDOUT", "Drawn into the holdout: gets no message, so that the lift can be measured."
     ASSIGNED_TREATED = "ASSIGNED_TREATED", "Drawn into the treated group."

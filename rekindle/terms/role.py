@@ -23,13 +23,14 @@ class Action(StrEnum):
     SETTLE_SEND = "settle_send"  #: decide what becomes of an uncertain send
     CHANGE_SHOP = "change_shop"  #: thresholds, sender, holdout, write key, mail account
     CHANGE_PEOPLE = "change_people"  #: give and take access
+    HANDLE_REQUESTS = "handle_requests"  #: answer requests about personal data: files, erasures, corrections
 
 
 _EVERYBODY = frozenset({Action.READ})
 _DAILY_WORK = _EVERYBODY | {Action.REVEAL_ADDRESS, Action.PAUSE_SENDING, Action.SWITCH_FLOW, Action.SETTLE_SEND}
 
 ALLOWED_ACTIONS: dict[Role, frozenset[Action]] = {
-    Role.OWNER: _DAILY_WORK | {Action.CHANGE_SHOP, Action.CHANGE_PEOPLE},
+    Role.OWNER: _DAILY_WORK | {Action.CHANGE_SHOP, Action.CHANGE_PEOPLE, Action.HANDLE_REQUESTS},
     Role.MARKETER: _DAILY_WORK,
     Role.VIEWER: _EVERYBODY,
 }

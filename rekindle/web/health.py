@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 from django.conf import settings
 
-from rekindle.store import readiness
+from rekindle.store import privacy_requests, readiness
 from rekindle.store.alerts import AlertKind, count_open_alerts
 from rekindle.store.database import Connection
 from rekindle.web import metrics as counters
@@ -64,6 +64,7 @@ def _may_read(request: Request) -> bool:
 
 def _gauges(connection: Connection, now: datetime) -> str:
     work, alerts = readiness.load_waiting(connection, now), count_open_alerts(connection)
+    requests = privacy_requests.waiting_of_all(connection, now)
     lines = [
         "# HELP rekindle_oldest_due_seconds Age of the oldest work that is due, by stage; 0 when nothing is late.",
         "# TYPE rekindle_oldest_due_seconds gauge",
@@ -74,6 +75,11 @@ def _gauges(connection: Connection, now: datetime) -> str:
         "# HELP rekindle_open_alerts Alerts that wait for a person, by kind.",
         "# TYPE rekindle_open_alerts gauge",
         *(f'rekindle_open_alerts{{kind="{kind.value}"}} {alerts.get(kind.value, 0)}' for kind in AlertKind),
+        "# HELP rekindle_privacy_requests Open requests about personal data: all, too old, past a legal date.",
+        "# TYPE rekindle_privacy_requests gauge",
+        f'rekindle_privacy_requests{{state="open"}} {requests.open_count}',
+        f'rekindle_privacy_requests{{state="escalated"}} {requests.escalated_count}',
+        f'rekindle_privacy_requests{{state="overdue"}} {requests.overdue_count}',
     ]
     return "\n".join(lines) + "\n"
 

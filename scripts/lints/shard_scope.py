@@ -15,8 +15,8 @@ from sqlglot import exp
 
 SHARDED = frozenset(
     """attributions carts changed_hours consents contact_points coupons decisions devices enrolments events exposures
-    orders outbox product_pairs products replies rollups seen_tokens send_events sends shoppers suppressions
-    visitors""".split()
+    orders outbox privacy_events privacy_requests product_pairs products replies rollups seen_tokens send_events sends
+    shoppers subject_exports suppressions visitors""".split()
 )
 _UNSTABLE = {
     "now",

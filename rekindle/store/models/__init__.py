@@ -16,6 +16,7 @@ from rekindle.store.models.config import (
     TemplateVersion,
 )
 from rekindle.store.models.feedback import Reply, SeenToken, StrangeReport
+from rekindle.store.models.privacy import PrivacyEvent, PrivacyRequest, SubjectExport
 from rekindle.store.models.results import Attribution, ChangedHour, Exposure, Rollup
 from rekindle.store.models.sends import Decision, Enrolment, Outbox, Send, SendEvent
 from rekindle.store.models.shoppers import (
@@ -49,6 +50,8 @@ __all__ = [
     "Membership",
     "Order",
     "Outbox",
+    "PrivacyEvent",
+    "PrivacyRequest",
     "Product",
     "ProductPair",
     "ProviderAccount",
@@ -61,6 +64,7 @@ __all__ = [
     "Shopper",
     "SignInAttempts",
     "StrangeReport",
+    "SubjectExport",
     "Suppression",
     "Template",
     "TemplateVersion",

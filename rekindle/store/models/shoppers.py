@@ -43,6 +43,7 @@ class Shopper(Sharded):
     order_count = models.IntegerField(default=0)
     spent_cents = models.BigIntegerField(default=0)
     opted_out_at = models.DateTimeField(null=True)
+    objected_at = models.DateTimeField(null=True)
     erased_at = models.DateTimeField(null=True)
     traits = models.JSONField(default=dict)
     seq = models.BigIntegerField(default=0)

@@ -44,9 +44,9 @@ WHERE c.bucket = %(bucket)s AND c.id = ANY(%(ids)s::uuid[]);
 -- name: lock_shoppers_to_enrol
 -- Take the locks that orders and sends take too, in id order, and read what enrolling asks of a shopper.
 -- in:    :bucket int, :ids uuid[]
--- out:   id, country, locale, order_count, last_order_at, erased_at      0..n rows
+-- out:   id, country, locale, order_count, last_order_at, erased_at, objected_at      0..n rows
 -- locks: shoppers rows      index: shoppers_pkey
-SELECT s.id::text, s.country, s.locale, s.order_count, s.last_order_at, s.erased_at
+SELECT s.id::text, s.country, s.locale, s.order_count, s.last_order_at, s.erased_at, s.objected_at
 FROM shoppers s
 WHERE s.bucket = %(bucket)s AND s.id = ANY(%(ids)s::uuid[])
 ORDER BY s.id

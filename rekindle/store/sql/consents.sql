@@ -125,5 +125,5 @@ WHERE bucket = %(bucket)s AND id = %(id)s;
 -- in:    :bucket int, :id uuid, :at timestamptz
 -- out:   nothing
 -- locks: shoppers row      index: shoppers_pkey
-UPDATE shoppers SET opted_out_at = NULL, seq = seq + 1
+UPDATE shoppers SET opted_out_at = NULL, objected_at = NULL, seq = seq + 1
 WHERE bucket = %(bucket)s AND id = %(id)s AND opted_out_at < %(at)s AND erased_at IS NULL;

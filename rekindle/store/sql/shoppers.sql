@@ -52,7 +52,7 @@ ON CONFLICT (bucket, id) DO NOTHING;
 -- name: improve_shoppers
 -- Merge what is new about known shoppers, where anything is. Gaps are filled; what is there is only replaced by an event
 -- of the same customer account: an address alone, which anybody can type, changes nothing about its owner. Never an
--- erased one.
+-- erased one; who objected gets no traits and no time zones any more.
 -- in:    :bucket int, :rows jsonb, :stale interval
 -- out:   nothing
 -- locks: shoppers rows in id order      index: shoppers_pkey
@@ -89,12 +89,12 @@ UPDATE shoppers s SET
     THEN r.country ELSE s.country END,
   region = CASE WHEN r.region <> '' AND (s.region = '' OR s.customer_key = r.customer_key)
     THEN r.region ELSE s.region END,
-  timezones = CASE WHEN s.timezones @> r.timezones OR jsonb_array_length(s.timezones) >= 5
+  timezones = CASE WHEN s.objected_at IS NOT NULL OR s.timezones @> r.timezones OR jsonb_array_length(s.timezones) >= 5
     THEN s.timezones ELSE s.timezones || r.timezones END,
   gpc = s.gpc OR r.gpc,
   first_seen_at = least(s.first_seen_at, r.seen_at),
   seen_at = greatest(s.seen_at, r.seen_at),
-  traits = CASE WHEN s.customer_key = r.customer_key THEN s.traits || r.traits ELSE r.traits || s.traits END,
+  traits = CASE WHEN s.objected_at IS NOT NULL THEN s.traits WHEN s.customer_key = r.customer_key THEN s.traits || r.traits ELSE r.traits || s.traits END,
   seq = s.seq + 1
 FROM told r JOIN held h ON h.id = r.id
 WHERE s.bucket = %(bucket)s AND s.id = r.id;

@@ -29,7 +29,7 @@ def accounts(visit: Visit) -> HttpResponse:
     ]
     content = {
         "channels": [one for one in channels if one["accounts"] or one["kinds"]],
-        "alerts": open_alerts(visit.connection, visit.shop.id),
+        "alerts": [alert for alert in open_alerts(visit.connection, visit.shop.id) if alert.subject_id],
         "may_change": visit.may(Action.CHANGE_SHOP),
     }
     return show_page(visit, "dashboard/accounts.html", content, section=Section.ACCOUNTS)

@@ -12,7 +12,10 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from rekindle.engine.privacy.escalate import sentence
+from rekindle.store.buckets import base_bucket
 from rekindle.store.dashboard.health import Health, load_health
+from rekindle.store.privacy_requests import attention
 from rekindle.terms.role import Action
 from rekindle.web.dashboard.access import Visit
 
@@ -32,6 +35,7 @@ class Section(StrEnum):
     SENDS = "sends"
     LAW = "law"
     ACCOUNTS = "accounts"
+    PRIVACY = "privacy"
     SETTINGS = "settings"
 
 
@@ -42,6 +46,7 @@ _ENTRIES: Final = (
     (Section.SENDS, "Sends", "send"),
     (Section.LAW, "Law", "scale"),
     (Section.ACCOUNTS, "Providers", "plug-connected"),
+    (Section.PRIVACY, "Privacy", "shield-lock"),
     (Section.SETTINGS, "Settings", "settings"),
 )
 
@@ -71,6 +76,7 @@ class Page:
     navigation: list[NavigationEntry]
     health: HealthLine
     may_pause: bool
+    requests: str  #: what is to be said about requests on personal data that wait for too long; empty when none do
 
 
 def show_page(
@@ -78,10 +84,15 @@ def show_page(
 ) -> HttpResponse:
     """A whole page: ``content`` plus `visit` and `page` for the frame."""
     health = load_health(visit.connection, shop_id=visit.shop.id, buckets=visit.buckets, now=visit.now)
+    requests = attention(visit.connection, base_bucket(visit.shop), visit.shop.id, visit.now)
+    is_late = bool(requests.escalated_count or requests.overdue_count)
+    badges = {Section.SENDS: (health.uncertain_count, "uncertain sends that need a decision")}
+    badges[Section.PRIVACY] = (requests.open_count, "open requests about personal data")
     page = Page(
-        navigation=[_entry(visit, health, section, entry) for entry in _ENTRIES],
+        navigation=[_entry(visit, badges, section, entry) for entry in _ENTRIES],
         health=_health_line(health, visit),
         may_pause=visit.may(Action.PAUSE_SENDING),
+        requests=sentence(requests) if is_late else "",
     )
     return render(visit.request, template, {**content, "visit": visit, "page": page}, status=status)
 
@@ -97,16 +108,18 @@ def wants_part(visit: Visit) -> bool:
     return headers.get("HX-Request") == "true" and headers.get("HX-History-Restore-Request") != "true"
 
 
-def _entry(visit: Visit, health: Health, here: Section, entry: tuple[Section, str, str]) -> NavigationEntry:
+def _entry(
+    visit: Visit, badges: Mapping[Section, tuple[int, str]], here: Section, entry: tuple[Section, str, str]
+) -> NavigationEntry:
     section, label, icon = entry
-    badge = health.uncertain_count if section is Section.SENDS else 0
+    badge, title = badges.get(section, (0, ""))
     return NavigationEntry(
         url=reverse(f"dashboard:{section}", args=[visit.shop.slug]),
         label=label,
         icon=icon,
         current=section is here,
         badge=badge,
-        badge_title="uncertain sends that need a decision" if badge else "",
+        badge_title=title if badge else "",
     )
 
 

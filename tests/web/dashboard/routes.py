@@ -9,6 +9,7 @@ from typing import Any
 from django.urls import URLPattern
 
 from rekindle.engine.onboard import FLOW_KEY
+from rekindle.store.buckets import base_bucket
 from rekindle.terms.role import Action
 from rekindle.terms.shop import ShopSettings
 from rekindle.web.dashboard.access import GUARDED
@@ -63,6 +64,12 @@ def things_of(connection: Any, shop: ShopSettings) -> dict[str, Any]:
         " VALUES (%s, %s, %s, 'sms', '', 'stop?', 'review', '2026-03-02T09:00:00Z') ON CONFLICT DO NOTHING",
         [cart[0], reply, shop.id],
     )
+    connection.execute(
+        "INSERT INTO privacy_requests (bucket, id, shop_id, kind, state, source, regions, subjects, customer_key, note,"
+        " received_at, due_at, escalate_at) VALUES (%s, %s, %s, 'access', 'received', 'dashboard', '', '[]', '', '',"
+        " '2026-03-02T09:00:00Z', '2026-04-01T09:00:00Z', '2026-03-22T09:00:00Z') ON CONFLICT DO NOTHING",
+        [base_bucket(shop), cart[1], shop.id],
+    )
     (send,) = one("SELECT id FROM sends WHERE shop_id = %s LIMIT 1")
     (version,) = one(
         "SELECT v.id FROM template_versions v JOIN templates t ON t.id = v.template_id WHERE t.shop_id = %s LIMIT 1"
@@ -80,6 +87,7 @@ def things_of(connection: Any, shop: ShopSettings) -> dict[str, Any]:
         "cart_id": cart[1],
         "send_id": send,
         "reply_id": reply,
+        "request_id": cart[1],
         "version_id": version,
         "person_id": person,
     }

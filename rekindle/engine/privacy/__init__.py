@@ -1,0 +1,1 @@
+"""How is a request about personal data taken, worked on and answered in time?"""
