@@ -268,9 +268,7 @@ def _own() -> int:
     return os.getpid()
 
 
-def _exactly(
-    connection: psycopg.Connection[tuple[object, ...]], count: int, table: LiteralString = "events"
-) -> None:
+def _exactly(connection: psycopg.Connection[tuple[object, ...]], count: int, table: LiteralString = "events") -> None:
     row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
     if row != (count,):
         raise BrokenRunError(f"{row} rows instead of {count}")

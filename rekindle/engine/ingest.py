@@ -14,10 +14,10 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 import psycopg
+from msgspec.structs import replace
 
 from rekindle.engine.apply_now import apply_now, record_consents
 from rekindle.engine.catalogue import notice_products
@@ -25,7 +25,7 @@ from rekindle.engine.context import Context
 from rekindle.engine.patience import with_patience
 from rekindle.engine.project import Projection
 from rekindle.engine.purchase import link_late_carts
-from rekindle.engine.routing import Placed, event_id_of, placed
+from rekindle.engine.routing import Placed, place_all
 from rekindle.engine.transactions import OvertakenError, Work
 from rekindle.engine.withdraw import withdraw_for_carts
 from rekindle.store.database import Connection
@@ -60,7 +60,7 @@ def ingest(connection: Connection, context: Context, shop: ShopSettings, events:
 
     Raises psycopg.DataError when the database cannot hold one of the events; then none of them was stored.
     """
-    batch = _Batch(connection, context, shop, _placed(shop, events))
+    batch = _Batch(connection, context, shop, place_all(shop, events))
     for attempt in range(_TRIES):
         try:
             batch.store(careful=attempt > 0)
@@ -210,16 +210,6 @@ class _Batch:
         for bucket, ids in sorted(by_bucket.items()):
             known |= known_events(self._work.connection, bucket, ids)
         return [replace(p, cart=None) for p in self._placed if p.id not in known]
-
-
-def _placed(shop: ShopSettings, events: Sequence[ShopEvent]) -> list[Placed]:
-    """The events by id, each once, with the places that follow from them alone."""
-    found: dict[bytes, Placed] = {}
-    for event in events:
-        event_id = event_id_of(shop, event)
-        if event_id not in found:
-            found[event_id] = placed(shop, event, event_id)
-    return [found[event_id] for event_id in sorted(found)]
 
 
 def _is_local(p: Placed) -> bool:

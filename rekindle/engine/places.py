@@ -117,15 +117,22 @@ def lonely_bucket(shop: ShopSettings, event: ShopEvent) -> int:
 
 @lru_cache(maxsize=_MANY)
 def _visitor_place(shop_id: int, spread: int, visitor_key: str) -> Place:
-    bucket = buckets.visitor_bucket(_Spread(shop_id, spread), visitor_key)
+    bucket = _only_bucket(shop_id) if spread == 1 else buckets.visitor_bucket(_Spread(shop_id, spread), visitor_key)
     return Place(bucket, natural_id("visitor", shop_id, visitor_key))
 
 
 @lru_cache(maxsize=_MANY)
 def _cart_place(shop_id: int, spread: int, cart_key: str) -> Place:
-    shop = _Spread(shop_id, spread)
-    if cart_key.startswith(BROWSE):
-        bucket = buckets.visitor_bucket(shop, cart_key.removeprefix(BROWSE))
+    if spread == 1:
+        bucket = _only_bucket(shop_id)
+    elif cart_key.startswith(BROWSE):
+        bucket = buckets.visitor_bucket(_Spread(shop_id, spread), cart_key.removeprefix(BROWSE))
     else:
-        bucket = buckets.cart_bucket(shop, cart_key)
+        bucket = buckets.cart_bucket(_Spread(shop_id, spread), cart_key)
     return Place(bucket, natural_id("cart", shop_id, cart_key))
+
+
+@lru_cache(maxsize=_MANY)
+def _only_bucket(shop_id: int) -> int:
+    """The bucket of everything of a shop that lies in one."""
+    return buckets.base_bucket(_Spread(shop_id, 1))

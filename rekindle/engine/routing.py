@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
+
+from msgspec import Struct
 
 from rekindle.engine.places import BROWSE, DEFAULT, Place, cart_place, home_of, keys_of, lonely_bucket, own_cart_key
 from rekindle.engine.transactions import Work
 from rekindle.engine.visits import Visits
 from rekindle.lib.ids import timed_bytes
 from rekindle.policy.cart_close import close_visit
-from rekindle.policy.cart_draft import BOUGHT, CartDraft, to_ms
+from rekindle.policy.cart_draft import BOUGHT, EPOCH, CartDraft
 from rekindle.policy.cart_fold import OF_A_CART, OF_A_VISIT, begin_facts
 from rekindle.policy.cart_merge import look_back, may_take_over, take_over
 from rekindle.store.carts import load_carts
@@ -27,19 +29,25 @@ from rekindle.terms.event import EventKind, ShopEvent
 from rekindle.terms.reasons import Reason
 from rekindle.terms.shop import ShopSettings
 
+_US: Final = timedelta(microseconds=1)
+_OPEN: Final = CartState.OPEN  # read once: an enum looks its members up slowly
 _ALIVE: Final = frozenset({CartState.OPEN, CartState.ABANDONED, CartState.LOST, CartState.EMPTIED})
 
 
-@dataclass(slots=True)
-class Placed:
-    """An event of the batch: its id (16 bytes), its instant in ms, the bucket of its row, its visitor's keys, the cart
-    it names, the cart or visit it belongs to by itself, and the one it went to."""
+class Placed(Struct, eq=False, gc=False):
+    """An event of the batch: its id (16 bytes), its instant in micro- and milliseconds, the bucket of its row, its
+    visitor's keys, the cart it names, the cart or visit it belongs to by itself, and the one it went to.
+
+    ``is_plain``: it comes from one visitor key and says nothing about persons, as most events do.
+    """
 
     event: ShopEvent
     id: bytes
+    at_us: int
     at_ms: int
     bucket: int
     keys: tuple[str, ...]
+    is_plain: bool
     named: Place | None = None
     home: Place | None = None
     cart: Place | None = None
@@ -53,10 +61,29 @@ def event_id_of(shop: ShopSettings, event: ShopEvent) -> bytes:
 def placed(shop: ShopSettings, event: ShopEvent, event_id: bytes) -> Placed:
     """An event with the places that follow from it alone."""
     keys = keys_of(event)
-    named = None if event.cart_key is None else cart_place(shop, event.cart_key)
-    home = named or home_of(shop, event, keys)
+    cart_key = event.cart_key
+    home = named = None if cart_key is None else cart_place(shop, cart_key)
+    if home is None:
+        home = home_of(shop, event, keys)
     bucket = home.bucket if home is not None else lonely_bucket(shop, event)
-    return Placed(event, event_id, to_ms(event.at), bucket, keys, named, home)
+    at_us = (event.at - EPOCH) // _US
+    return Placed(event, event_id, at_us, at_us // 1000, bucket, keys, _is_plain(event, keys), named, home)
+
+
+def place_all(shop: ShopSettings, events: Iterable[ShopEvent]) -> list[Placed]:
+    """Events, each once, in the order of their ids."""
+    found: dict[bytes, Placed] = {}
+    for event in events:
+        event_id = event_id_of(shop, event)
+        if event_id not in found:
+            found[event_id] = placed(shop, event, event_id)
+    return [found[event_id] for event_id in sorted(found)]
+
+
+def _is_plain(event: ShopEvent, keys: tuple[str, ...]) -> bool:
+    if len(keys) != 1 or event.traits or event.gpc or event.previous_key is not None:
+        return False
+    return event.email is None and event.phone is None and event.device is None
 
 
 class Carts:
@@ -86,10 +113,14 @@ class Carts:
         first = [p.named for p in batch if p.named is not None]
         self.read(first + [visit.cart for visit in self._visits.all() if visit.cart is not None])
         second: list[Place] = []
+        carts, visits = self._carts, self._visits
         for p in batch:
-            named = None if p.named is None else self._carts[p.named.id.int]
-            if named is not None and named.state is CartState.OPEN and len(p.keys) == 1 and p.event.email is None:
-                continue  # the usual case: nothing else is asked for
+            named = None if p.named is None else carts[p.named.id.int]
+            if p.is_plain and p.named is not None:  # the usual case: an open cart, or one of a visitor not seen before
+                if named is not None and named.state is _OPEN:
+                    continue
+                if named is None and p.event.kind in OF_A_CART and not visits[p.keys[0]].is_known:
+                    continue
             second += self._own_places(p, named)
         self.read(second)
 
@@ -99,6 +130,10 @@ class Carts:
         for place in missing:
             self._carts.pop(place.id.int, None)
         self.read(missing)
+
+    def known(self, place: Place | None) -> CartDraft | None:
+        """A cart that was read already and exists."""
+        return None if place is None else self._carts.get(place.id.int)
 
     def find(self, place: Place) -> CartDraft | None:
         if place.id.int not in self._carts:
@@ -136,7 +171,7 @@ class Carts:
             found = [cart_place(self._shop, BROWSE + key) for key in strange]  # to be given to whom it turns out to be
         if event.kind in OF_A_CART:
             cart = named if p.named is not None else self._current(p)
-            if cart is None or cart.state is not CartState.OPEN:
+            if cart is None or cart.state is not _OPEN:
                 known = [key for key in keys if self._visits[key].is_known or p.named is None]
                 found += [cart_place(self._shop, prefix + key) for key in known for prefix in (DEFAULT, BROWSE)]
         elif event.kind in OF_A_VISIT and keys and named is None and self._alive(p) is None:
@@ -181,7 +216,7 @@ class Carts:
     def _alive(self, p: Placed) -> CartDraft | None:
         """The cart that looking around keeps alive: an open one, or the one that the late look belonged to."""
         cart = self._current(p)
-        if cart is None or cart.state is CartState.OPEN:
+        if cart is None or cart.state is _OPEN:
             return cart
         ended_at = cart.closed_at
         return cart if ended_at is not None and cart.created_at <= p.event.at <= ended_at else None
@@ -205,7 +240,7 @@ class Carts:
             if own is not None and may_take_over(named, own):
                 take_over(named, own)
                 self.taken_over.append((own, named))
-                if own.abandoned_at is None and own.state is CartState.OPEN:
+                if own.abandoned_at is None and own.state is _OPEN:
                     self._carts[own.id.int] = None  # it never was another cart: see project.write
                 else:
                     own.end_with(CartState.EMPTIED, max(own.touched_at, p.event.at), Reason.MOVED_TO_CART)

@@ -14,6 +14,7 @@ from uuid import UUID
 from rekindle.terms.cart import Cart, CartItem, CartState, Stage
 from rekindle.terms.reasons import Reason
 
+BROWSE = "browse:"  #: how the key of a visit begins that only looked
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 CLOSED = frozenset({CartState.RECOVERED, CartState.CONVERTED, CartState.LOST, CartState.EMPTIED})
@@ -51,7 +52,8 @@ class CartDraft:
 
     ``left`` says why waiting enrolments of this cart end; ``is_new`` that no row exists yet; ``is_changed`` that the
     row must be written; ``is_begun`` that its run began now; ``gained_shopper`` that somebody is known now who was not.
-    ``was``: how its stored row is counted, None where there is none.
+    ``was``: how its stored row is counted, None where there is none. ``is_browse``: a visit that only looked: its row
+    is never a cart, the cart it leads to has a row of its own.
     """
 
     __slots__ = (
@@ -67,6 +69,7 @@ class CartDraft:
         "gained_shopper",
         "id",
         "is_begun",
+        "is_browse",
         "is_changed",
         "is_new",
         "items",
@@ -93,6 +96,7 @@ class CartDraft:
         self.id = cart_id
         self.shop_id = shop_id
         self.cart_key = cart_key
+        self.is_browse = cart_key.startswith(BROWSE)
         self.state = CartState.OPEN
         self.stage = Stage.BROWSE
         self.items: list[Line] = []
@@ -127,11 +131,6 @@ class CartDraft:
         """How it is counted as it is now."""
         waiting = self.total_cents if self.state is CartState.ABANDONED else 0
         return Counted(self.created_at, self.state, self.stage is Stage.BROWSE, self.currency, waiting)
-
-    @property
-    def is_browse(self) -> bool:
-        """A visit that only looked: its row is never a cart, the cart it leads to has a row of its own."""
-        return self.cart_key.startswith("browse:")
 
     def end_with(self, state: CartState, at: datetime, left: Reason) -> None:
         """Close the cart: no timer any more, and whatever runs for it ends."""

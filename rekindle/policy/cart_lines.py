@@ -20,8 +20,9 @@ MAX_TOTAL_CENTS = 9_000_000_000_000_000  #: below 2**53, so that no reader of JS
 
 def add(draft: CartDraft, item: CartItem, at_ms: int) -> None:
     """Put a quantity of a product in; what was taken out earlier than it arrived stays out."""
-    key = _key(item.product_key, item.sku, item.variant)
-    quantity = _pay_debt(draft, key, min(max(item.quantity, 0), MAX_QUANTITY), at_ms)
+    quantity = item.quantity if 0 <= item.quantity <= MAX_QUANTITY else 0 if item.quantity < 0 else MAX_QUANTITY
+    if "gone" in draft.facts:
+        quantity = _pay_debt(draft, _key(item.product_key, item.sku, item.variant), quantity, at_ms)
     if quantity == 0:
         return
     line = _find(draft.items, item.product_key, item.sku, item.variant)
@@ -59,12 +60,13 @@ def replace_all(draft: CartDraft, items: Iterable[CartItem], at_ms: int) -> None
 
     A line changed later keeps the larger of both quantities: whether its change is part of the snapshot is not known.
     """
-    before = {_key_of(line): line for line in draft.items}
     told: dict[str, Line] = {}
     for item in items:
         _tell(draft, told, item, at_ms)
-    _keep_later(before, told, at_ms)
-    _take_gone(draft, before, told, at_ms)
+    if draft.items or "gone" in draft.facts:
+        before = {_key_of(line): line for line in draft.items}
+        _keep_later(before, told, at_ms)
+        _take_gone(draft, before, told, at_ms)
     draft.items = list(told.values())
 
 
@@ -78,18 +80,18 @@ def keep_newer(draft: CartDraft, at_ms: int) -> None:
 
 def retotal(draft: CartDraft) -> None:
     """The cart's worth: the sum of its lines when each has a price, else what the shop told since, else what it can."""
-    total, is_complete, changed_ms = 0, bool(draft.items), 0
+    total, is_complete = 0, bool(draft.items)
     for line in draft.items:
         unit = line.get("unit_cents")
         if unit is None:
             is_complete = False
         else:
             total += unit * line["quantity"]
-        changed_ms = max(changed_ms, line.get("changed_ms", 0))
-    told: list[Any] | None = draft.facts.get("told_value")
-    if told and not is_complete and told[1] >= changed_ms:
-        total = told[0]
-    draft.total_cents = min(total, MAX_TOTAL_CENTS)
+    if not is_complete:
+        told: list[Any] | None = draft.facts.get("told_value")
+        if told and told[1] >= max((line.get("changed_ms", 0) for line in draft.items), default=0):
+            total = told[0]
+    draft.total_cents = total if total <= MAX_TOTAL_CENTS else MAX_TOTAL_CENTS
 
 
 def product_keys(lines: Iterable[Line]) -> set[str]:

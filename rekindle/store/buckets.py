@@ -43,7 +43,7 @@ def order_bucket(shop: ShopSettings, order_key: str) -> int:
     return bucket_of(shop.id, f"order:{order_key}", shop.spread)
 
 
-def base_bucket(shop: ShopSettings) -> int:
+def base_bucket(shop: Spreading) -> int:
     """The bucket of a shop's own small sums and catalogue."""
     return bucket_of(shop.id, "", 1)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from rekindle.policy.cart_draft import CartDraft, Line
+from rekindle.policy.cart_draft import BROWSE, CartDraft, Line
 from rekindle.store.binary_copy import NULL, identifier, instant, integer, jsonb, text, whole
 from rekindle.store.changed_hours import note_changed_hours
 from rekindle.store.copying import id_array
@@ -128,6 +128,7 @@ def _draft(row: tuple[Any, ...]) -> CartDraft:
         facts,
         draft.seq,
     ) = row
+    draft.is_browse = draft.cart_key.startswith(BROWSE)
     draft.items, draft.views, draft.facts = _LINES.decode(items), _VIEWS.decode(views), _FACTS.decode(facts)
     draft.state, draft.stage = _STATES[state], _STAGES[stage]
     draft.is_new = draft.is_begun = draft.is_changed = draft.gained_shopper = False

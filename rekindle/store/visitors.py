@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,8 +21,7 @@ _FACTS = msgspec.json.Decoder(dict[str, Any])
 VISIT_GAP = timedelta(minutes=30)
 
 
-@dataclass(slots=True, kw_only=True)
-class VisitorRow:
+class VisitorRow(msgspec.Struct, kw_only=True, gc=False):
     """A visitor as stored. The facts: ``cart_ms`` when the cart was touched, ``order`` (key, products) and
     ``order_ms`` of the latest order, ``gpc``, and one entry ``~<visitor key>`` for each key it is known to be too."""
 
@@ -45,8 +43,7 @@ class VisitorRow:
         return [name[1:] for name in self.facts if name.startswith("~")]
 
 
-@dataclass(slots=True, kw_only=True)
-class VisitorNews:
+class VisitorNews(msgspec.Struct, kw_only=True, gc=False):
     """What is new about a visitor; what is None or empty changes nothing."""
 
     bucket: int
@@ -59,7 +56,7 @@ class VisitorNews:
     shopper_id: UUID | None = None
     cart_bucket: int | None = None
     cart_id: UUID | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = {}
 
 
 def load_visitors(connection: Connection, bucket: int, ids: Sequence[UUID]) -> list[VisitorRow]:

@@ -28,14 +28,16 @@ from rekindle.web.ingest.answers import (
     refused,
     strict_answer,
 )
+from rekindle.web.ingest.arrival import Arrival
 from rekindle.web.ingest.body import check_head, decoded, too_large
 from rekindle.web.ingest.envelope import Envelope, check_event, is_single, open_batch, open_event, open_single
 from rekindle.web.ingest.keys import told_key
 from rekindle.web.ingest.limits import MAX_BODY
 from rekindle.web.ingest.moments import skew_of
 from rekindle.web.ingest.problem import EventError, Findings, RequestError
-from rekindle.web.ingest.segment import Arrival, read_event
+from rekindle.web.ingest.segment import read_event
 from rekindle.web.ingest.shapes import Message
+from rekindle.web.ingest.usual import usual_event
 from rekindle.web.ingest.values import read_text
 from rekindle.web.ingest.writer import STORED, Job, NotStored, Result, Writer
 from rekindle.web.rate import RateLimit
@@ -184,13 +186,12 @@ class Intake:
         for index, raw in enumerate(envelope.events):
             message: Message | None = None
             try:
-                opened = envelope.single
-                if opened is None:
-                    opened = open_event(raw)
-                else:
-                    check_event(raw)
-                message = opened[0]
-                event = read_event(raw, opened, arrival, findings, implied_type=endpoint.single)
+                check_event(raw)
+                event = usual_event(raw, arrival) if envelope.single is None else None
+                if event is None:
+                    opened = envelope.single or open_event(raw)
+                    message = opened[0]
+                    event = read_event(raw, opened, arrival, findings, implied_type=endpoint.single)
             except EventError as error:
                 findings.found.append(error)
                 parcel.refusals += _refusals(index, message, findings, kept=False)

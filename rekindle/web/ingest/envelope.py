@@ -100,7 +100,7 @@ def check_event(raw: bytes) -> None:
         raise EventError("", f"an event must not exceed {MAX_EVENT} bytes")
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and depth_exceeds(raw, MAX_DEPTH):
         raise EventError("", f"an event must not nest deeper than {MAX_DEPTH} levels")
-    if b"u0000" in raw and _NUL.search(raw):
+    if b"\\" in raw and b"u0000" in raw and _NUL.search(raw):  # the first is looked for at ten times the speed
         raise EventError("", "NUL characters are refused")
 
 

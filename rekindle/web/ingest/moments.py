@@ -16,9 +16,9 @@ def read_instant(value: object) -> datetime | None:
         return None
     try:
         instant = datetime.fromisoformat(value)
-        if instant.tzinfo is None:
-            return instant.replace(tzinfo=UTC)
-        return instant.astimezone(UTC)
+        if instant.tzinfo is UTC:
+            return instant
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
@@ -43,6 +43,8 @@ def instants_of(told: object, skew: timedelta, received_at: datetime) -> tuple[d
         raise EventError("timestamp", "must be an ISO 8601 instant such as 2026-01-31T12:00:00.000Z")
     if stamp.year < EARLIEST_YEAR:
         raise EventError("timestamp", f"must not lie before the year {EARLIEST_YEAR}")
+    if not skew and stamp <= received_at:
+        return stamp, stamp  # as nearly all of them
     try:
         at = min(stamp + skew, received_at)
     except OverflowError:

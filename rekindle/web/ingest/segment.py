@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -19,6 +18,7 @@ from rekindle.lib.traces import browser_of, network_of
 from rekindle.terms.event import ConsentGiven, DeviceTold, EventKind, ShopEvent
 from rekindle.terms.shop import ShopSettings
 from rekindle.web.ingest import ecommerce, people
+from rekindle.web.ingest.arrival import Arrival
 from rekindle.web.ingest.devices import device_of
 from rekindle.web.ingest.envelope import Opened
 from rekindle.web.ingest.limits import MAX_KEY, MAX_MESSAGE_ID, MAX_TEXT
@@ -41,22 +41,6 @@ _KIND_OF_TYPE = {
 _CONSENT_KINDS = frozenset({EventKind.OPTED_OUT, EventKind.OPTED_IN})
 _NOT_HASHED = ("messageId", "sentAt", "writeKey")  # what differs when the same message is sent again
 _CHECKOUT_FACTS = ("step", "shipping_method", "payment_method", "reason")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """What all events of one request share. ``gpc`` is the browser's own signal, sent as a header; ``push_hosts`` are
-    push services besides the known ones. ``is_server``: it named the shop's secret key. ``remote`` and ``agent``: the
-    network address and the browser it came from, of which a consent's receipt keeps a piece."""
-
-    shop: ShopSettings
-    received_at: datetime
-    skew: timedelta
-    gpc: bool = False
-    push_hosts: tuple[str, ...] = ()
-    is_server: bool = False
-    remote: str = ""
-    agent: str = ""
 
 
 @dataclass(slots=True)

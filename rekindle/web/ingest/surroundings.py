@@ -25,12 +25,14 @@ _MAX_REMEMBERED = 2_000  #: bytes of a context
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a context says. ``facts`` are shared by all events with this context: never changed, only copied."""
+    """What a context says. ``facts`` are shared by all events with this context: never changed, only copied.
+    ``with_page`` are both, shared in the same way."""
 
     facts: dict[str, object]
     page: dict[str, object]
     traits: dict[str, Any]
     gpc: bool | None
+    with_page: dict[str, object]
 
 
 def surroundings_of(raw: bytes) -> Surroundings:
@@ -49,13 +51,10 @@ def _read(raw: bytes) -> Surroundings:
     _put_place(facts, context.locale, context.timezone, context.country, object_or_empty(context.location))
     if context.campaign and (campaign := campaign_of(context.campaign)):
         facts["campaign"] = campaign
-    page = object_or_empty(context.page)
-    return Surroundings(
-        facts,
-        page_facts(page.get("url"), page.get("referrer"), page.get("title")),
-        object_or_empty(context.traits),
-        context.gpc if isinstance(context.gpc, bool) else None,
-    )
+    told = object_or_empty(context.page)
+    page = page_facts(told.get("url"), told.get("referrer"), told.get("title"))
+    gpc = context.gpc if isinstance(context.gpc, bool) else None
+    return Surroundings(facts, page, object_or_empty(context.traits), gpc, {**facts, **page})
 
 
 def put_trait_facts(facts: dict[str, object], traits: dict[str, Any]) -> None:

@@ -8,9 +8,11 @@ import msgspec
 
 from rekindle.terms.event import ShopEvent
 from rekindle.terms.shop import ShopSettings
+from rekindle.web.ingest.arrival import Arrival
 from rekindle.web.ingest.envelope import open_event
 from rekindle.web.ingest.problem import EventError, Findings
-from rekindle.web.ingest.segment import Arrival, read_event
+from rekindle.web.ingest.segment import read_event
+from rekindle.web.ingest.usual import usual_event
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SHOP = ShopSettings(id=7, slug="fernweh", name="Fernweh", currency="EUR", country="DE", url="https://fernweh.example")
@@ -32,6 +34,8 @@ def read_with_findings(
     arrival = Arrival(shop=SHOP, received_at=NOW, skew=skew, gpc=gpc)
     raw = msgspec.json.encode(message)
     event = read_event(raw, open_event(raw), arrival, findings, implied_type=implied)
+    usual = None if implied else usual_event(raw, arrival)
+    assert usual is None or (usual == event and not findings.found), "the quick reader must say the same"
     return event, findings.found
 
 

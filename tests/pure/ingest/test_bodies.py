@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rekindle.web.http import Request
+from rekindle.web.ingest.arrival import Arrival
 from rekindle.web.ingest.body import check_head, decoded
 from rekindle.web.ingest.envelope import depth_exceeds, open_batch, open_event, open_single
 from rekindle.web.ingest.limits import MAX_BODY, MAX_DEPTH, MAX_EVENT, MAX_EVENTS
 from rekindle.web.ingest.problem import EventError, Findings, RequestError
-from rekindle.web.ingest.segment import Arrival, read_event
+from rekindle.web.ingest.segment import read_event
 
 from .reading import NOW, SHOP, track
 
