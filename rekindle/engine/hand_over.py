@@ -23,6 +23,7 @@ from rekindle.engine.repeat import tries
 from rekindle.engine.route import Routes
 from rekindle.engine.second_lock import Looked, start_under_lock
 from rekindle.engine.tell_health import tell
+from rekindle.engine.text_slot import keep_text_slots
 from rekindle.providers.base import Accepted, Capabilities, Fault, NotStarted, Outcome, Pause, Rejected
 from rekindle.store import outbox
 from rekindle.store.async_connection import GONE, AsyncConnection, Line
@@ -107,6 +108,7 @@ class HandOver:
         try:
             link = await self._line.get()
             wave = await self._remember(link, batch, wave)
+            wave = await keep_text_slots(link, batch, wave, self._now())
             sending = await self._mark_sending(link, batch, wave, held_until)
             started, looked = await self._start(link, batch, sending, held_until)
         except GONE:

@@ -17,6 +17,7 @@ from rekindle.engine.hooks import forget_old_tokens
 from rekindle.engine.loops import Job, JobLoop, Loop, StageLoop
 from rekindle.engine.measure import RECENT_JOB, count_products, measure_deep, measure_late, measure_recent
 from rekindle.engine.privacy.escalate import escalate
+from rekindle.engine.text_slot import forget_text_slots
 from rekindle.store import work
 from rekindle.store.database import Connection
 from rekindle.store.partitions import ensure_partitions
@@ -73,5 +74,6 @@ JOBS = (
     Job("measure-deep", 86_400, measure_deep, lease_s=7_200),
     Job("privacy-dates", 900, escalate),
     Job("forget-tokens", 3_600, forget_old_tokens),
+    Job("forget-text-slots", 86_400, forget_text_slots),
     Job("count-products", 3_600, count_products, lease_s=3_600),
 )

@@ -18,7 +18,7 @@ from rekindle.store.models.config import (
 from rekindle.store.models.feedback import Reply, SeenToken, StrangeReport
 from rekindle.store.models.privacy import PrivacyEvent, PrivacyRequest, SubjectExport
 from rekindle.store.models.results import Attribution, ChangedHour, Exposure, Rollup
-from rekindle.store.models.sends import Decision, Enrolment, Outbox, Send, SendEvent
+from rekindle.store.models.sends import Decision, Enrolment, Outbox, Send, SendEvent, TextSlot
 from rekindle.store.models.shoppers import (
     Consent,
     ContactPoint,
@@ -68,5 +68,6 @@ __all__ = [
     "Suppression",
     "Template",
     "TemplateVersion",
+    "TextSlot",
     "Visitor",
 ]

@@ -119,6 +119,21 @@ class Outbox(Sharded):
         ]
 
 
+class TextSlot(models.Model):
+    """The place of a cart's one text message: whoever holds it may send, until ``until_at``. Its key is the rule of the
+    carriers as a constraint, whatever way a message takes; it lies in the bucket of the send."""
+
+    pk = models.CompositePrimaryKey("bucket", "shop_id", "cart_id")
+    bucket = models.IntegerField()
+    shop_id = models.BigIntegerField()
+    cart_id = models.UUIDField()
+    send_id = models.UUIDField()
+    until_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "text_slots"
+
+
 class SendEvent(Sharded):
     """What happened to a send; append-only, partitioned by day. The key deduplicates providers' repeats."""
 
