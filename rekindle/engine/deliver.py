@@ -19,7 +19,6 @@ from rekindle.engine.context import Context
 from rekindle.engine.facts import Candidate, facts_of, read_candidates
 from rekindle.engine.hand_over import HandOver
 from rekindle.engine.make_provider import MakeProvider
-from rekindle.engine.opt_out import opt_out_address
 from rekindle.engine.outcome import decision, event
 from rekindle.engine.route import Routes, Way
 from rekindle.policy.arbiter import Bid, arbitrate
@@ -129,7 +128,9 @@ class Deliverer:
 
     def _obey(self, one: Going, at: datetime) -> None:
         """A provider says that the shopper told it to stop: that is an opt-out like any other. Waits for the database;
-        it happens seldom."""
+        it happens seldom, so what it needs is not part of a worker's start."""
+        from rekindle.engine.opt_out import opt_out_address
+
         shop, row, channel = one.candidate.shop, one.candidate.row, Channel(one.candidate.held.channel)
         if shop is not None and row is not None and row.address is not None:
             source = f"provider account {one.account_id}"

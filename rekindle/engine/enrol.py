@@ -9,9 +9,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context

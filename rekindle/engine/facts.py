@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
+
+import msgspec
 
 from rekindle.engine.device_kinds import MAX_DEVICES, kinds_of
 from rekindle.engine.law import Law, laws
@@ -44,8 +45,7 @@ _CONSENTS = {one.value: one for one in ConsentKind}
 _NO_LAW = Law(None, HOUSE_LIMITS)
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """A claimed send with what was found about it; None where a row is missing. ``cart``: the row with its columns.
 
     ``devices``: where a push message can go, those that were seen last first.
@@ -71,23 +71,23 @@ async def read_candidates(
     days = max([8, *(shops[row.shop_id].max_cart_age_days + 2 for row in claimed if row.shop_id in shops)])
     since = now - timedelta(days=days)
     found, earlier = await outbox.read_facts(link, bucket, claimed, since=since, since_id=floor_id(since))
-    rows = {row.id: row for row in found}
+    rows = {row.id.int: row for row in found}  # a number's hash is quick, that of an id is not
     away = [row for row in found if row.cart_bucket != bucket]
     carts: dict[UUID, CartRow] = {}
     if away:
         buckets = sorted({row.cart_bucket for row in away})
         carts = {cart.id: cart for cart in await outbox.read_carts(link, buckets, [row.cart_id for row in away])}
-    history: dict[UUID, list[PriorSend]] = defaultdict(list)
+    history: dict[int, list[PriorSend]] = defaultdict(list)
     for one in earlier:
-        history[one.shopper_id].append(_prior(one))
+        history[one.shopper_id.int].append(_prior(one))
     devices = await _devices(link, bucket, claimed)
     return [
         Candidate(
             held,
-            row := rows.get(held.id),
+            row := rows.get(held.id.int),
             _cart_columns(row, carts),
             shops.get(held.shop_id),
-            tuple(history.get(held.shopper_id, ())),
+            tuple(history.get(held.shopper_id.int, ())),
             tuple(devices.get(held.shopper_id, ())) if held.channel == Channel.PUSH.value else (),
         )
         for held in claimed

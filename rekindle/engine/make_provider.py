@@ -7,6 +7,7 @@ others in the options.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
@@ -80,6 +81,7 @@ class Maker:
             await client.close()
 
 
+@lru_cache(maxsize=64)
 def needs_parts(kind: str) -> bool:
     """Does a letter for an account of this kind have to say its pieces?"""
     found = _kind(kind)

@@ -57,7 +57,7 @@ async def start_under_lock(
         since_id=floor_id(batch.facts_at - _SKEW),
     )
     if now() < held_until:
-        found = _sort(wave, {row.id: row for row in shoppers}, {row.id: row for row in looks})
+        found = _sort(wave, {row.id.int: row for row in shoppers}, {row.id.int: row for row in looks})
     else:  # we waited for the lock until our lease was over
         found = Looked(lost=list(wave))
     if found.started:
@@ -72,14 +72,14 @@ async def start_under_lock(
     return found
 
 
-def _sort(wave: Sequence[Going], shoppers: dict[object, ShopperNow], looks: dict[object, SecondLook]) -> Looked:
+def _sort(wave: Sequence[Going], shoppers: dict[int, ShopperNow], looks: dict[int, SecondLook]) -> Looked:
     found: Looked = Looked()
     for one in wave:
-        look = looks.get(one.candidate.held.id)
+        look = looks.get(one.candidate.held.id.int)
         if look is None:
             found.lost.append(one)
             continue
-        stop = stopped_since(_before(one.candidate), _now(shoppers.get(one.candidate.held.shopper_id), look))
+        stop = stopped_since(_before(one.candidate), _now(shoppers.get(one.candidate.held.shopper_id.int), look))
         if stop is None:
             found.started.append(one)
         else:

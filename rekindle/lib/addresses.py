@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import phonenumbers
+if TYPE_CHECKING:
+    from types import ModuleType
 
 _LOCAL = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,64}")
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
@@ -47,13 +49,21 @@ def normalise_phone(value: object, region: str | None = None) -> str:
     """
     if not isinstance(value, str) or not 4 <= len(value.strip()) <= 40:
         raise AddressError("a phone number must be text of 4 to 40 characters")
+    phonenumbers = _numbers()
     try:
         number = phonenumbers.parse(value.strip(), region)
     except phonenumbers.NumberParseException:
         raise AddressError("a phone number needs its country code or a country") from None
     if not phonenumbers.is_valid_number(number):
         raise AddressError("this phone number does not exist in its country's plan")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def _numbers() -> ModuleType:
+    """Read when first asked for: most workers send e-mail, and the numbering plans are slow to load."""
+    import phonenumbers
+
+    return phonenumbers
 
 
 @lru_cache(maxsize=65_536)
@@ -63,6 +73,7 @@ def country_of_phone(number: str) -> str:
     >>> country_of_phone("+4915112345678"), country_of_phone("+14165550123"), country_of_phone("x")
     ('DE', 'CA', '')
     """
+    phonenumbers = _numbers()
     try:
         return phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""
     except phonenumbers.NumberParseException:

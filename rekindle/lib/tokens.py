@@ -19,6 +19,8 @@ from rekindle.lib.hashing import hmac_sha256
 
 _RAW_BYTES = 2 + 16 + 16
 _SHORT_BYTES = 2 + 16
+_LENGTH = 46  # in base64 without its padding
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class Purpose(StrEnum):
@@ -55,13 +57,13 @@ def make_token(bucket: int, send_id: UUID, seed: bytes, purpose: Purpose) -> str
     >>> len(t), read_token(t).bucket
     (46, 7)
     """
-    raw = bucket.to_bytes(2, "big") + send_id.bytes + secret_of(seed, purpose)
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    raw = bucket.to_bytes(2, "big") + send_id.int.to_bytes(16, "big") + secret_of(seed, purpose)
+    return binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE)[:_LENGTH].decode()
 
 
 def read_token(token: str) -> TokenParts | None:
     """Take a token apart; None for anything that is not the one canonical spelling of one."""
-    if len(token) != 46 or not token.isascii():
+    if len(token) != _LENGTH or not token.isascii():
         return None
     try:
         raw = base64.b64decode(token + "==", altchars=b"-_", validate=True)

@@ -54,10 +54,16 @@ def rolling_caps(history: Sequence[PriorSend], channel: Channel, now: datetime, 
     Windows are rolling and half-open: a message exactly 24 hours old no longer counts. One in the future (a clock was
     wrong) counts as sent now. From the latest ``until`` on nothing is in the way any more, unless more is sent before.
     """
+    if not history and _let_one_through(limits.per_24h, channel) and _let_one_through(limits.per_7d, channel):
+        return []  # nearly everybody
     day, week = _Rolling(Reason.CAP_24H, DAY, limits.per_24h), _Rolling(Reason.CAP_7D, WEEK, limits.per_7d)
     waits = [_full_window(history, channel, now, rolling) for rolling in (day, week)]
     waits.append(_channel_gap(history, channel, now, timedelta(seconds=limits.channel_gap_s)))
     return [wait for wait in waits if wait is not None]
+
+
+def _let_one_through(caps: ChannelCaps, channel: Channel) -> bool:
+    return caps.all > 0 and caps.of(channel) > 0
 
 
 def _full_window(history: Sequence[PriorSend], channel: Channel, now: datetime, rolling: _Rolling) -> Wait | None:

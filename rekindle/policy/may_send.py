@@ -10,7 +10,6 @@ and so is a failure to decide.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rekindle.lib.clock import require_aware
@@ -44,7 +43,8 @@ def may_send(facts: SendFacts) -> Verdict:
 
 def _with_law(verdict: Verdict, rules: Rules) -> Verdict:
     """Which pack was asked, and which of its regions: part of every stored decision."""
-    return replace(verdict, evidence={**verdict.evidence, "pack": rules.pack, "regions": list(rules.regions)})
+    evidence = {**verdict.evidence, "pack": rules.pack, "regions": list(rules.regions)}
+    return Verdict(outcome=verdict.outcome, reason=verdict.reason, retry_at=verdict.retry_at, evidence=evidence)
 
 
 def _decide(facts: SendFacts, rules: Rules) -> Verdict:

@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import holidays
+if TYPE_CHECKING:
+    from types import ModuleType
 
 #: Days looked at before and after: one for the time zones, eight for the search for the next opening.
 _BEFORE, _AFTER = timedelta(days=1), timedelta(days=9)
@@ -42,9 +44,17 @@ def _of_year(country: str, state: str, year: int) -> frozenset[date]:
     if subdivisions is None:
         return frozenset()
     own = state.removeprefix(f"{country}-")
-    return frozenset(holidays.country_holidays(country, subdiv=own if own in subdivisions else None, years=year))
+    return frozenset(_calendars().country_holidays(country, subdiv=own if own in subdivisions else None, years=year))
 
 
 @lru_cache(maxsize=1)
 def _supported() -> dict[str, list[str]]:
-    return holidays.list_supported_countries()
+    countries: dict[str, list[str]] = _calendars().list_supported_countries()
+    return countries
+
+
+def _calendars() -> ModuleType:
+    """Read when first asked for: an e-mail has no hours, and the package is a third of a worker's start."""
+    import holidays
+
+    return holidays

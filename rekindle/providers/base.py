@@ -14,9 +14,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
+import msgspec
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LetterParts:
+
+class LetterParts(msgspec.Struct, frozen=True, kw_only=True):
     """A letter in pieces, for providers that build the MIME message themselves. Text, not encoded for headers.
 
     ``headers`` are those that the pieces do not say: List-Unsubscribe, List-Unsubscribe-Post, List-Id and our own.
@@ -32,8 +33,7 @@ class LetterParts:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(msgspec.Struct, frozen=True):
     """One e-mail, ready: ``content`` is the MIME message with CRLF line ends, without dot-stuffing.
 
     ``wire_safe`` says that every line of the content ends with CRLF and none begins with a dot, as `render.mime` builds

@@ -91,7 +91,7 @@ class HttpProvider(Generic[M, T]):
         self._client = client
         self._dialect = dialect
         self._line = client.line(dialect.base_url)
-        self._under_way: set[asyncio.Future[Outcome]] = set()
+        self._under_way: set[asyncio.Future[Exchange]] = set()
         self._signed_out: NotStarted | None = None
         self._closed = False
 
@@ -175,13 +175,11 @@ class HttpProvider(Generic[M, T]):
             future.set_result(Rejected(True, "request", str(fault)[:_MAX_DETAIL], Fault.LETTER))
             return future
         # The caller may cancel its future; what is under way is not ended by that, so the two are kept apart.
-        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._under_way.add(done)
-        done.add_done_callback(self._under_way.discard)
+        self._under_way.add(exchange)
 
         def answered(finished: asyncio.Future[Exchange]) -> None:
+            self._under_way.discard(finished)
             outcome = self._outcome(finished.result(), message)
-            done.set_result(outcome)
             if not future.done():
                 future.set_result(outcome)
 

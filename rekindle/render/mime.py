@@ -36,6 +36,7 @@ _PLAIN_PHRASE = re.compile(r"[A-Za-z0-9 !#$%&'*+/^_`{|}~-]{1,60}")
 _PLAIN_TEXT = re.compile(r"[\x20-\x7e]{1,66}")
 _TOKEN = re.compile(r"[A-Za-z0-9._:@+-]{1,200}")
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ONE_CLICK: Final = ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
 _URL = re.compile(r"https?://[\x21\x23-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]+")
 
 
@@ -107,8 +108,17 @@ def piece_headers(headers: MailHeaders) -> tuple[tuple[str, str], ...]:
 
     For a letter that `build_message` takes: the pieces themselves are checked there.
     """
-    lines = [line.partition(": ") for line in _list_headers(headers)]
-    return (*((name, value) for name, _, value in lines), ("X-Rekindle-Send", headers.send_id))
+    ours = ("X-Rekindle-Send", headers.send_id)
+    if headers.feedback_id or headers.unsubscribe_mailto:
+        lines = [line.partition(": ") for line in _list_headers(headers)]
+        return (*((name, value) for name, _, value in lines), ours)
+    url = headers.unsubscribe_url
+    found = [("List-Unsubscribe", _ways(url))]
+    if url.startswith("https://"):
+        found.append(_ONE_CLICK)
+    if headers.list_id:
+        found.append(("List-Id", _list_name(headers.list_id)))
+    return (*found, ours)
 
 
 class Letterhead:
@@ -247,21 +257,28 @@ def _list_headers(headers: MailHeaders) -> list[str]:
 
 def _unsubscribe(url: str, mailto: str = "") -> str:
     """List-Unsubscribe and its one-click companion, whole lines."""
+    one_click = f"{': '.join(_ONE_CLICK)}\r\n" if url.startswith("https://") else ""
+    return f"List-Unsubscribe: {_ways(url, mailto)}\r\n{one_click}"
+
+
+def _ways(url: str, mailto: str = "") -> str:
     if not _URL.fullmatch(url):
         raise HeaderError("List-Unsubscribe: must be an http or https address in ASCII")
     ways = f"<{url}>, <mailto:{address(mailto, 'List-Unsubscribe')}>" if mailto else f"<{url}>"
     if len(ways) > MAX_LINE - len("List-Unsubscribe: "):
         raise HeaderError("List-Unsubscribe: is too long for one line")
-    one_click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" if url.startswith("https://") else ""
-    return f"List-Unsubscribe: {ways}\r\n{one_click}"
+    return ways
 
 
 def _list_id(name: str) -> str:
-    if not name:
-        return ""
+    return f"List-Id: {_list_name(name)}\r\n" if name else ""
+
+
+@lru_cache(maxsize=1024)
+def _list_name(name: str) -> str:
     if not _DOMAIN.fullmatch(name) or "." not in name:
         raise HeaderError("List-Id: must be a dotted name")
-    return f"List-Id: <{name}>\r\n"
+    return f"<{name}>"
 
 
 def _part(boundary: str, subtype: str, text: str) -> bytes:

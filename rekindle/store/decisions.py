@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import groupby
@@ -26,8 +25,7 @@ _json = msgspec.json.encode
 _instant = attrgetter("at")
 
 
-@dataclass(slots=True, kw_only=True)
-class DecisionRow:
+class DecisionRow(msgspec.Struct, kw_only=True):
     """One verdict about a cart, an enrolment or a send. ``bucket``: that of what the decision is about.
 
     ``evidence``: what is written down instead of the verdict's own.

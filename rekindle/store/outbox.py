@@ -239,7 +239,7 @@ async def mark_sending(
 
     What is missing from the answer was cancelled, or its lease ran out: it must not be sent.
     """
-    ids = sorted(accounts)
+    ids = sorted(accounts, key=_number)
     values = {"bucket": bucket, "ids": ids_of(ids), "held_until": held_until, "now": now}
     values |= {"accounts": array_literal([accounts[one] for one in ids]), "lease_until": lease_until}
     if not events:
@@ -339,6 +339,11 @@ async def _ids(link: AsyncConnection, name: str, values: dict[str, Any]) -> set[
 def _in_order(rows: Sequence[Later]) -> list[Later]:
     """Rows are locked in the order they are told in; an order or an opt-out that withdraws some goes by their ids."""
     return sorted(rows, key=lambda row: row.id)
+
+
+def _number(one: UUID) -> int:
+    """Ids in the order in which PostgreSQL sorts them."""
+    return one.int
 
 
 def _json(rows: Sequence[msgspec.Struct]) -> str:

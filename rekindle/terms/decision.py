@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+import msgspec
 
 from rekindle.terms.reasons import Reason
 
@@ -26,8 +27,7 @@ class Outcome(StrEnum):
     DEFER = "defer"  #: not now; ``retry_at`` says when to ask again
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to one question, with its reason and the evidence that a person can read later.
 
     ``evidence`` holds JSON values only and never an address.
@@ -36,7 +36,7 @@ class Verdict:
     outcome: Outcome
     reason: Reason
     retry_at: datetime | None = None
-    evidence: Mapping[str, object] = field(default_factory=dict)
+    evidence: Mapping[str, object] = msgspec.field(default_factory=dict)
 
     @property
     def allowed(self) -> bool:

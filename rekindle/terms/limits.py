@@ -30,7 +30,9 @@ class ChannelCaps(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     all: int
 
     def of(self, channel: Channel) -> int:
-        return int(getattr(self, channel.value))
+        if channel is Channel.EMAIL:
+            return self.email
+        return self.sms if channel is Channel.SMS else self.push
 
 
 class SendLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

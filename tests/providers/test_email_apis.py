@@ -6,11 +6,11 @@ import json
 import re
 import uuid
 from base64 import b64decode
-from dataclasses import replace
 from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from rekindle.providers.base import (
     Accepted,

@@ -6,15 +6,16 @@ moto is no dependency of this project: REKINDLE_MOTO names its server (``moto_se
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from rekindle.lib.clock import SYSTEM_CLOCK
@@ -69,7 +70,7 @@ def test_letters_are_taken_once_the_sender_is_verified(moto: str) -> None:
         assert refused.pause is Pause.OPERATOR
         identity = ses._signed(json_request("/v2/email/identities", {"EmailIdentity": "shop@shop.example"}))
         await client.exchange(f"{moto}{identity.target}", "POST", headers=identity.headers, body=identity.body)
-        for letter in (LETTER, replace(LETTER, content=MIME.replace(b"body", b"Gr\xc3\xb6\xc3\x9fe"))):
+        for letter in (LETTER, msgspec.structs.replace(LETTER, content=MIME.replace(b"body", b"Gr\xc3\xb6\xc3\x9fe"))):
             (outcome,) = await send(provider, letter)
             assert isinstance(outcome, Accepted), outcome
             assert outcome.provider_id
@@ -103,7 +104,7 @@ request = AWSRequest('POST', 'https://email.eu-central-1.amazonaws.com/v2/email/
 SigV4Auth(Credentials('AKIDEXAMPLE', 'x' * 40), 'ses', 'eu-central-1').add_auth(request)
 print(request.headers['Authorization'])
 """
-    ours = replace(account("https://email.eu-central-1.amazonaws.com"), clock=CLOCK).request(LETTER)
+    ours = dataclasses.replace(account("https://email.eu-central-1.amazonaws.com"), clock=CLOCK).request(LETTER)
     theirs = subprocess.run([str(python), "-c", script], input=ours.body, capture_output=True, check=False)
     if b"No module named" in theirs.stderr:
         pytest.skip("no botocore beside moto")

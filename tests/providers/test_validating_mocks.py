@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from rekindle.providers.base import (
     Accepted,
@@ -132,9 +134,9 @@ def test_twilios_specification() -> None:
                 {"recipient": "+15550100006"},
                 {"valid_for_s": 1},
             ):
-                await accepted(account, replace(SMS, **changes))  # type: ignore[arg-type]
+                await accepted(account, dataclasses.replace(SMS, **changes))  # type: ignore[arg-type]
             service = twilio(url, messaging_service="MG" + "c" * 32)
-            await accepted(service, replace(SMS, sender=""))
+            await accepted(service, dataclasses.replace(SMS, sender=""))
             for example, expected in {
                 "unsubscribed": Fault.OPTED_OUT,
                 "invalid_to": Fault.RECIPIENT,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal
+
+import msgspec
 
 MAX_HEAD: Final = 64 * 1024
 _MAX_CHUNK_LINE: Final = 1_024
@@ -25,8 +26,7 @@ class AnswerError(ValueError):
     """The bytes are no HTTP answer, or too many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A whole answer. Header names in lower case; repeated headers joined by a comma."""
 
     status: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from rekindle.providers.http_client.egress import Origin
 
@@ -19,8 +20,7 @@ _OURS: Final = frozenset({"host", "content-length", "connection", "transfer-enco
 USER_AGENT: Final = "Rekindle/1 (cart recovery)"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """``target`` is the path with its query, already encoded. Header values are text of one line."""
 
     method: str
