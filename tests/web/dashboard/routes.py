@@ -91,4 +91,6 @@ def things_of(connection: Any, shop: ShopSettings) -> dict[str, Any]:
         "request_id": cart[1],
         "version_id": version,
         "person_id": person,
+        "region": "DE",
+        "channel": "email",
     }
