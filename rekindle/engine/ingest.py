@@ -28,6 +28,7 @@ from rekindle.engine.purchase import link_late_carts
 from rekindle.engine.routing import Placed, place_all
 from rekindle.engine.transactions import OvertakenError, Work
 from rekindle.engine.withdraw import withdraw_for_carts
+from rekindle.policy.cart_draft import to_us
 from rekindle.store.database import Connection
 from rekindle.store.ingest import EventRow, copy_events, known_events
 from rekindle.terms.event import BEFORE_THE_ANSWER, ShopEvent
@@ -180,27 +181,20 @@ class _Batch:
             self.stored.update(p.id for p in remaining)
 
     def _write_rows(self, projection: Projection, placed: Iterable[Placed]) -> None:
-        copy_events(self._work.connection, [self._row(projection, p) for p in placed])
-
-    def _row(self, projection: Projection, p: Placed) -> EventRow:
-        event = p.event
-        payload, key = event.payload, event.visitor_key
-        if event.names_somebody and projection.people.is_erased(event):
-            payload, key = b"{}", None
-        place = p.cart or p.home
-        cart_id = None if place is None else place.id
-        return (
-            p.bucket,
-            p.id,
-            self._shop.id,
-            event.kind,
-            event.name,
-            event.at,
-            event.received_at,
-            key,
-            cart_id,
-            payload,
-        )
+        shop_id = self._shop.id
+        rows: list[EventRow] = []
+        received_at, received_us = None, 0
+        for p in placed:
+            event, place = p.event, p.cart or p.home
+            if event.received_at is not received_at:  # one instant for all of a request
+                received_at = event.received_at
+                received_us = to_us(received_at)
+            payload, key = event.payload, event.visitor_key
+            if not p.is_plain and event.names_somebody and projection.people.is_erased(event):
+                payload, key = b"{}", None
+            cart_id = None if place is None else place.id
+            rows.append((p.bucket, p.id, shop_id, event.kind, event.name, p.at_us, received_us, key, cart_id, payload))
+        copy_events(self._work.connection, rows)
 
     def _unknown(self) -> list[Placed]:
         by_bucket: dict[int, list[bytes]] = defaultdict(list)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -20,7 +19,7 @@ from rekindle.engine.transactions import Work
 from rekindle.engine.visits import Visits
 from rekindle.lib.ids import timed_bytes
 from rekindle.policy.cart_close import close_visit
-from rekindle.policy.cart_draft import BOUGHT, EPOCH, CartDraft
+from rekindle.policy.cart_draft import BOUGHT, CartDraft, to_us
 from rekindle.policy.cart_fold import OF_A_CART, OF_A_VISIT, begin_facts
 from rekindle.policy.cart_merge import look_back, may_take_over, take_over
 from rekindle.store.carts import load_carts
@@ -29,7 +28,6 @@ from rekindle.terms.event import EventKind, ShopEvent
 from rekindle.terms.reasons import Reason
 from rekindle.terms.shop import ShopSettings
 
-_US: Final = timedelta(microseconds=1)
 _OPEN: Final = CartState.OPEN  # read once: an enum looks its members up slowly
 _ALIVE: Final = frozenset({CartState.OPEN, CartState.ABANDONED, CartState.LOST, CartState.EMPTIED})
 
@@ -66,7 +64,7 @@ def placed(shop: ShopSettings, event: ShopEvent, event_id: bytes) -> Placed:
     if home is None:
         home = home_of(shop, event, keys)
     bucket = home.bucket if home is not None else lonely_bucket(shop, event)
-    at_us = (event.at - EPOCH) // _US
+    at_us = to_us(event.at)
     return Placed(event, event_id, at_us, at_us // 1000, bucket, keys, _is_plain(event, keys), named, home)
 
 

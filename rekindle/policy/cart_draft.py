@@ -17,6 +17,7 @@ from rekindle.terms.reasons import Reason
 BROWSE = "browse:"  #: how the key of a visit begins that only looked
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
+_US = timedelta(microseconds=1)
 CLOSED = frozenset({CartState.RECOVERED, CartState.CONVERTED, CartState.LOST, CartState.EMPTIED})
 BOUGHT = frozenset({CartState.RECOVERED, CartState.CONVERTED})
 
@@ -148,6 +149,11 @@ def to_ms(at: datetime) -> int:
     2000
     """
     return (at - EPOCH) // _MS
+
+
+def to_us(at: datetime) -> int:
+    """Whole microseconds since 1970."""
+    return (at - EPOCH) // _US
 
 
 def from_ms(milliseconds: int) -> datetime:

@@ -7,7 +7,7 @@ A row is its number of cells (16 bits), then each cell as its length (32 bits) a
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -16,8 +16,12 @@ _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
 _TRAILER: Final = struct.pack("!h", -1)
 NULL: Final = struct.pack("!i", -1)
 EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)  #: PostgreSQL's own
+EPOCH_US: Final = 946_684_800_000_000  #: the same, in microseconds since 1970
 US: Final = timedelta(microseconds=1)
 _ID: Final = struct.pack("!i", 16)
+#: The numbers of PostgreSQL's own types, the same everywhere (pg_type.dat).
+INT4, INT8, TEXT, TIMESTAMPTZ, UUIDS, JSONB = 23, 20, 25, 1184, 2950, 3802
+_array = struct.Struct("!iiiii").pack  # dimensions, there may be NULLs, element type, size, lower bound
 _length = struct.Struct("!i").pack
 _jsonb = struct.Struct("!ib").pack  # length, and the version byte of jsonb's binary form
 _instant = struct.Struct("!iq").pack
@@ -34,6 +38,11 @@ def text(value: str | None) -> bytes:
         return NULL
     coded = value.encode()
     return _length(len(coded)) + coded
+
+
+def array(kind: int, cells: Sequence[bytes]) -> bytes:
+    """One-dimensional array in binary form, as a value for `prepared.run`; ``kind`` is the oid of its elements."""
+    return _array(1, 1, kind, len(cells), 1) + b"".join(cells)
 
 
 def jsonb(document: bytes) -> bytes:

@@ -5,13 +5,29 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from rekindle.policy.cart_draft import BROWSE, CartDraft, Line
-from rekindle.store.binary_copy import NULL, identifier, instant, integer, jsonb, text, whole
+from rekindle.store.binary_copy import (
+    INT4,
+    INT8,
+    JSONB,
+    NULL,
+    TEXT,
+    TIMESTAMPTZ,
+    UUIDS,
+    array,
+    identifier,
+    instant,
+    integer,
+    jsonb,
+    text,
+    whole,
+)
 from rekindle.store.changed_hours import note_changed_hours
 from rekindle.store.copying import id_array
 from rekindle.store.database import Connection
@@ -22,16 +38,21 @@ _LINES = msgspec.json.Decoder(list[Line])  # past psycopg's JSON loader, which c
 _VIEWS = msgspec.json.Decoder(list[str])
 _FACTS = msgspec.json.Decoder(dict[str, Any])
 _STATES = {state.value: state for state in CartState}
-_OPTIONAL = (
-    "currency", "check_at", "abandoned_at", "snapshot_at", "closed_at", "visitor_key", "shopper_bucket", "shopper_id",
-    "order_key", "checkout_key", "recover_url",
-)  # fmt: skip
 _STAGES = {stage.value: stage for stage in Stage}
 _WORDS: dict[str, bytes] = {word: text(word.value) for word in (*CartState, *Stage)}
-_head = struct.Struct("!hiii16siq").pack  # 24 columns; bucket, id, shop_id
+_head = struct.Struct("!hii").pack  # 24 columns; bucket
 _big = struct.Struct("!iq").pack
 _json = msgspec.json.encode
-_NO_END, _NO_PERSON, _NO_VIEWS = NULL * 3, NULL * 5, jsonb(b"[]")
+_NO_VIEWS = jsonb(b"[]")
+_short = lru_cache(maxsize=256)(text)  # currencies
+#: The columns of `_cells`, and the types of their elements.
+_COLUMNS = {
+    "ids": UUIDS, "shop_ids": INT8, "cart_keys": TEXT, "states": TEXT, "stages": TEXT, "items": JSONB,
+    "currencies": TEXT, "total_cents": INT8, "created_at": TIMESTAMPTZ, "touched_at": TIMESTAMPTZ,
+    "check_at": TIMESTAMPTZ, "abandoned_at": TIMESTAMPTZ, "snapshot_at": TIMESTAMPTZ, "closed_at": TIMESTAMPTZ,
+    "visitor_keys": TEXT, "shopper_buckets": INT4, "shopper_ids": UUIDS, "order_keys": TEXT, "checkout_keys": TEXT,
+    "recover_urls": TEXT, "views": JSONB, "facts": JSONB, "seqs": INT8,
+}  # fmt: skip
 
 
 def load_carts(connection: Connection, bucket: int, ids: Sequence[UUID]) -> list[CartDraft]:
@@ -58,8 +79,10 @@ def add_carts(connection: Connection, bucket: int, drafts: Iterable[CartDraft], 
     ordered = sorted(drafts, key=_id)
     if not ordered:
         return
+    head = _head(24, 4, bucket)
     parts: list[bytes] = []
     for draft in ordered:
+        parts.append(head)
         parts += _cells(draft)
     copy_in(connection, "add_carts", whole(parts))
     _step_on(connection, bucket, ordered, now)
@@ -74,8 +97,13 @@ def write_carts(connection: Connection, bucket: int, drafts: Iterable[CartDraft]
     changed = sorted((draft for draft in drafts if draft.is_changed), key=_id)
     if not changed:
         return []
-    body = msgspec.json.encode([_row(draft) for draft in changed]).decode()
-    done = {row[0] for row in run(connection, "write_carts", {"bucket": bucket, "rows": body})}
+    columns = zip(*[_cells(draft) for draft in changed], strict=True)
+    values = {name: array(kind, cells) for (name, kind), cells in zip(_COLUMNS.items(), columns, strict=True)}
+    written = run(connection, "write_carts", {"bucket": bucket, **values})
+    if len(written) == len(changed):
+        _step_on(connection, bucket, changed, now)
+        return []
+    done = {row[0] for row in written}
     _step_on(connection, bucket, [draft for draft in changed if draft.id in done], now)
     return [draft for draft in changed if draft.id not in done]
 
@@ -138,54 +166,32 @@ def _draft(row: tuple[Any, ...]) -> CartDraft:
 
 
 def _cells(draft: CartDraft) -> tuple[bytes, ...]:
-    """A cart's columns in the order of the statement; those that a new cart seldom has are looked at together."""
-    ended, person = _NO_END, _NO_PERSON
-    if (draft.abandoned_at, draft.snapshot_at, draft.closed_at) != (None, None, None):
-        ended = instant(draft.abandoned_at) + instant(draft.snapshot_at) + instant(draft.closed_at)
-    if (draft.shopper_id, draft.order_key, draft.checkout_key, draft.recover_url) != (None, None, None, None):
-        person = integer(draft.shopper_bucket) + identifier(draft.shopper_id)
-        person += text(draft.order_key) + text(draft.checkout_key) + text(draft.recover_url)
+    """A cart's columns but for its bucket, each as a cell, in the order of both statements."""
     return (
-        _head(24, 4, draft.bucket, 16, draft.id.int.to_bytes(16, "big"), 8, draft.shop_id),
+        identifier(draft.id),
+        _big(8, draft.shop_id),
         text(draft.cart_key),
         _WORDS[draft.state],
         _WORDS[draft.stage],
         jsonb(_json(draft.items)),
-        text(draft.currency),
+        _short(draft.currency),
         _big(8, draft.total_cents),
         instant(draft.created_at),
         instant(draft.touched_at),
-        instant(draft.check_at),
-        ended,
+        NULL if draft.check_at is None else instant(draft.check_at),
+        NULL if draft.abandoned_at is None else instant(draft.abandoned_at),
+        NULL if draft.snapshot_at is None else instant(draft.snapshot_at),
+        NULL if draft.closed_at is None else instant(draft.closed_at),
         text(draft.visitor_key),
-        person,
+        NULL if draft.shopper_bucket is None else integer(draft.shopper_bucket),
+        NULL if draft.shopper_id is None else identifier(draft.shopper_id),
+        NULL if draft.order_key is None else text(draft.order_key),
+        NULL if draft.checkout_key is None else text(draft.checkout_key),
+        NULL if draft.recover_url is None else text(draft.recover_url),
         jsonb(_json(draft.views)) if draft.views else _NO_VIEWS,
         jsonb(_json(draft.facts)),
         _big(8, draft.seq + 1),
     )
-
-
-def _row(draft: CartDraft) -> dict[str, Any]:
-    """A cart's columns; what is not set is left out, which PostgreSQL reads as NULL and does not have to parse."""
-    row: dict[str, Any] = {
-        "id": f"{draft.id.int:032x}",
-        "shop_id": draft.shop_id,
-        "cart_key": draft.cart_key,
-        "state": draft.state,
-        "stage": draft.stage,
-        "items": draft.items,
-        "total_cents": draft.total_cents,
-        "created_at": draft.created_at,
-        "touched_at": draft.touched_at,
-        "views": draft.views,
-        "facts": draft.facts,
-        "seq": draft.seq + 1,
-    }
-    for name in _OPTIONAL:
-        value = getattr(draft, name)
-        if value is not None:
-            row[name] = value
-    return row
 
 
 def _id(one: CartDraft) -> int:

@@ -29,31 +29,47 @@ from rekindle.store.statements import sql
 
 _PARAMETER = re.compile(r"%\((\w+)\)s|%%")
 _DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
-_BINARY = 1
+_TEXT, _BINARY = 0, 1
 _PIECE = 262_144  #: bytes handed to libpq at once, which keeps what it could not send yet
 _prepared: WeakKeyDictionary[Connection, set[str]] = WeakKeyDictionary()
 
 
 def run(connection: Connection, name: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
-    """Run a named statement; returns its rows. Values (never None) go as texts, to be cast in the statement."""
-    if connection.prepare_threshold is not None:
+    """Run a named statement; returns its rows. Values (never None) go as texts, to be cast in the statement; bytes are
+    in PostgreSQL's binary form of the type that the statement casts to."""
+    is_kept = connection.prepare_threshold is None
+    if not is_kept and not any(type(value) is bytes for value in values.values()):
         cursor = connection.cursor(binary=True).execute(sql(name), values)
         return cursor.fetchall() if cursor.description is not None else []
-    query, order = _numbered(name)
-    statement, pgconn = name.encode(), connection.pgconn
-    known = _prepared.get(connection)
-    if known is None:
-        known = _prepared[connection] = set()
-    if name not in known:
-        _check(connection, pgconn.prepare(statement, query))
-        known.add(name)
-    arguments = [str(values[one]).encode() for one in order]
-    result = _check(connection, pgconn.exec_prepared(statement, arguments, result_format=_BINARY))
+    order = _numbered(name)[1]
+    told = [values[one] for one in order]
+    arguments = [one if isinstance(one, bytes) else str(one).encode() for one in told]
+    formats = [_BINARY if isinstance(one, bytes) else _TEXT for one in told]
+    execute = _execute_prepared if is_kept else _execute_once
+    result = execute(connection, name, arguments, formats)
     if not result.ntuples:
         return []
     reader = Transformer(connection)
     reader.set_pgresult(result)
     return reader.load_rows(0, result.ntuples, tuple)
+
+
+def _execute_once(connection: Connection, name: str, arguments: list[bytes], formats: list[int]) -> PGresult:
+    if not connection.autocommit:
+        _begin(connection)
+    query = _numbered(name)[0]
+    return _check(connection, connection.pgconn.exec_params(query, arguments, None, formats, _BINARY))
+
+
+def _execute_prepared(connection: Connection, name: str, arguments: list[bytes], formats: list[int]) -> PGresult:
+    statement, pgconn = name.encode(), connection.pgconn
+    known = _prepared.get(connection)
+    if known is None:
+        known = _prepared[connection] = set()
+    if name not in known:
+        _check(connection, pgconn.prepare(statement, _numbered(name)[0]))
+        known.add(name)
+    return _check(connection, pgconn.exec_prepared(statement, arguments, formats, _BINARY))
 
 
 def copy_in(connection: Connection, name: str, data: bytes) -> None:

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from rekindle.lib.clock import SYSTEM_CLOCK
+from rekindle.policy.cart_draft import to_us
 from rekindle.store.copying import id_array
 from rekindle.store.database import Connection, Database
 from rekindle.store.ingest import EventRow, copy_events, known_events
@@ -41,7 +42,7 @@ def somebody(key: str) -> VisitorNews:
 
 
 def event(name: str = "Häuser\t\\n") -> EventRow:
-    now = SYSTEM_CLOCK.now()
+    now = to_us(SYSTEM_CLOCK.now())
     return (BUCKET, uuid4().bytes, 1, "other", name, now, now, None, None, b'{"a": 1}')
 
 
