@@ -11,7 +11,6 @@ lie elsewhere: a repeat after a crash finds them missing and does again what is 
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
@@ -21,6 +20,7 @@ from msgspec.structs import replace
 
 from rekindle.engine.apply_now import apply_now, record_consents
 from rekindle.engine.catalogue import notice_products
+from rekindle.engine.collisions import Collisions
 from rekindle.engine.context import Context
 from rekindle.engine.patience import with_patience
 from rekindle.engine.project import Projection
@@ -35,11 +35,7 @@ from rekindle.terms.event import BEFORE_THE_ANSWER, ShopEvent
 from rekindle.terms.shop import ShopSettings
 
 _TRIES: Final = 30
-#: After a collision (two requests of one new visitor in two processes, a batch sent again) a shop's rows are added with
-#: more care for so long, which costs three times as much and collides with nobody.
-CALM_S: Final = 10.0
-_MAX_COLLISIONS: Final = 10_000
-_collisions: dict[int, float] = {}  # shop id -> when
+_collisions = Collisions()
 #: Computed from a state that is no longer: the same batch is computed again, and finds what the other one stored.
 _OVERTAKEN: Final = (
     OvertakenError,
@@ -70,21 +66,10 @@ def ingest(connection: Connection, context: Context, shop: ShopSettings, events:
             if attempt == _TRIES - 1:
                 raise
             if isinstance(error, psycopg.errors.UniqueViolation):
-                _note_collision(shop)
+                _collisions.note(shop.id)
     if batch.stored:
         notice_products(connection, shop, (p.event for p in batch.new()))
     return IngestResult(len(batch.stored), len(events) - len(batch.stored))
-
-
-def _is_calm(shop: ShopSettings) -> bool:
-    """Whether this process met nobody else adding rows of the shop lately."""
-    return time.monotonic() - _collisions.get(shop.id, -CALM_S) >= CALM_S
-
-
-def _note_collision(shop: ShopSettings) -> None:
-    if len(_collisions) >= _MAX_COLLISIONS:
-        _collisions.clear()
-    _collisions[shop.id] = time.monotonic()
 
 
 class _Batch:
@@ -106,7 +91,7 @@ class _Batch:
     def store(self, *, careful: bool) -> None:
         """Run once. ``careful``: look first which events are stored already."""
         work = self._work
-        work.is_calm = not careful and _is_calm(self._shop)
+        work.is_calm = not careful and _collisions.is_calm(self._shop.id)
         with work.whole():
             fresh = self._unknown() if careful or not work.is_one else self._placed
             if not fresh:
