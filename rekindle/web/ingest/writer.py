@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,15 +18,10 @@ from dataclasses import dataclass, field
 from rekindle.terms.event import ShopEvent
 from rekindle.terms.shop import ShopSettings
 from rekindle.web import metrics
+from rekindle.web.crowd import FEW, Crowd
 
 THREADS = 2
 MAX_TOGETHER = 2_500  #: events of one transaction, unless a single request has more
-#: Where the last transaction held this many requests, the next one waits for those just answered to ask again: in
-#: steps, as long as a step brings more, and never longer than all steps. Each transaction costs half a millisecond
-#: whatever it holds, so a crowd that is stored together is answered sooner, not later.
-CROWD = 8
-LINGER_S = 0.004
-LINGER_STEPS = 5
 MAX_WAITING = 50_000  #: events waiting in all before requests are turned away
 
 log = logging.getLogger(__name__)
@@ -86,11 +80,12 @@ class Writer:
         self._store = store
         self._threads = threads
         self._started = False
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._waiting: dict[int, list[Job]] = {}
         self._ready: deque[int] = deque()
         self._busy: set[int] = set()
-        self._crowds: dict[int, int] = {}  # requests in the last transaction of each shop
+        self._crowds: dict[int, Crowd] = {}  # of the shops for which many requests wait
         self._count = 0
 
     def submit(self, job: Job) -> bool:
@@ -105,6 +100,9 @@ class Writer:
             jobs = self._waiting.get(shop_id)
             if jobs is not None:
                 jobs.append(job)
+                crowd = self._crowds.get(shop_id)
+                if crowd is not None:
+                    crowd.joined(len(jobs))
                 return True
             self._waiting[shop_id] = [job]
             if shop_id not in self._busy:
@@ -135,12 +133,10 @@ class Writer:
                 self._changed.wait()
             shop_id = self._ready.popleft()
             self._busy.add(shop_id)
-            is_crowded = self._crowds.get(shop_id, 0) >= CROWD
-        if is_crowded:
-            self._linger(shop_id)
-        with self._changed:
+            crowd = self._crowds.get(shop_id)
+            if crowd is not None:
+                crowd.wait(lambda: len(self._waiting[shop_id]))
             jobs = self._waiting.pop(shop_id)
-            self._crowds[shop_id] = len(jobs)
             size = 0
             for index, job in enumerate(jobs):
                 size += len(job.events)
@@ -149,22 +145,25 @@ class Writer:
                     return jobs[:index]
             return jobs
 
-    def _linger(self, shop_id: int) -> None:
-        waiting = len(self._waiting[shop_id])
-        for _ in range(LINGER_STEPS):
-            time.sleep(LINGER_S)
-            before, waiting = waiting, len(self._waiting[shop_id])
-            if waiting == before:
-                return
-
     def _give_back(self, jobs: list[Job]) -> None:
         shop_id = jobs[0].shop.id
         with self._changed:
             self._count -= sum(len(job.events) for job in jobs)
             self._busy.discard(shop_id)
-            if shop_id in self._waiting:
+            waiting = self._waiting.get(shop_id, ())
+            if waiting:
                 self._ready.append(shop_id)
                 self._changed.notify()
+            self._note_crowd(shop_id, len(jobs) + len(waiting))
+
+    def _note_crowd(self, shop_id: int, size: int) -> None:
+        if size <= FEW:
+            self._crowds.pop(shop_id, None)
+            return
+        crowd = self._crowds.get(shop_id)
+        if crowd is None:
+            crowd = self._crowds[shop_id] = Crowd(self._lock)
+        crowd.size = size
 
 
 def _count(jobs: list[Job], results: list[Result]) -> None:
