@@ -6,35 +6,52 @@ link ever signs anybody in: all it opens is what is in the cart.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
+from typing import Any, NamedTuple
 
-from rekindle.lib.ids import timed_id
-from rekindle.lib.tokens import Purpose, TokenParts, read_short_token, read_token, same_hash
+import msgspec
+
+from rekindle.lib.ids import epoch_ms, timed_bytes_at, timed_id
+from rekindle.lib.tokens import Purpose, read_short_token, read_token, same_hash
 from rekindle.policy.cart_draft import BOUGHT
+from rekindle.store.binary_copy import EPOCH, US
 from rekindle.store.database import Connection
 from rekindle.store.links import (
     CartBehindLink,
-    LinkEvent,
+    LinkedSend,
+    LinkUse,
     SendBehindLink,
     cart_behind_link,
-    carts_behind_links,
+    linked_sends,
     record_link_event,
-    record_link_events,
+    record_link_uses,
     send_behind_link,
     send_behind_short_link,
-    sends_behind_links,
 )
-from rekindle.terms.cart import CartState
 from rekindle.terms.send import SendEventKind
 
 #: A letter older than this no longer leads to its cart; the way out (unsubscribe) never closes.
 LINK_LIFE = timedelta(days=60)
 
 _NO_SECRET = bytes(32)
+
+
+class Goal(NamedTuple):
+    """What decides where a good link leads: the cart as far as it still exists, and what the message was made with.
+
+    ``context`` may be JSON that nobody has read yet.
+    """
+
+    is_bought: bool
+    is_visit: bool  #: it is about a visit that put nothing into a cart
+    recover_url: str | None
+    context: Mapping[str, Any] | bytes | None
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        return msgspec.json.decode(self.context) if isinstance(self.context, bytes) else self.context or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +63,28 @@ class CartLink:
 
     @property
     def is_bought(self) -> bool:
-        return self.cart is not None and CartState(self.cart.state) in BOUGHT
+        return self.cart is not None and self.cart.state in BOUGHT
 
     @property
-    def is_visit(self) -> bool:
-        """Whether it is about a visit that put nothing into a cart."""
-        return self.cart is not None and self.cart.cart_key.startswith("browse:")
+    def goal(self) -> Goal:
+        cart = None if self.cart is None else (self.cart.cart_key, self.cart.state, self.cart.recover_url)
+        return _goal(cart, self.send.context)
+
+
+class Asked(NamedTuple):
+    """A link that waits to be opened: the parts of its token. ``needs_context``: where it leads the message says."""
+
+    bucket: int
+    send_id: bytes
+    secret_hash: bytes
+    needs_context: bool
+
+
+class Opened(NamedTuple):
+    """A link that is good."""
+
+    send: LinkedSend
+    goal: Goal
 
 
 def open_cart_link(connection: Connection, token: str, *, now: datetime) -> CartLink | None:
@@ -63,27 +96,21 @@ def open_cart_link(connection: Connection, token: str, *, now: datetime) -> Cart
 
 
 def open_cart_links(
-    connection: Connection, asked: Sequence[TokenParts | None], *, now: datetime
-) -> list[CartLink | None]:
-    """`open_cart_link` for many tokens at once, in their order; of the carts only where they lead back to."""
-    ids: dict[int, set[UUID]] = defaultdict(set)
-    for parts in asked:
-        if parts is not None:
-            ids[parts.bucket].add(parts.send_id)
-    sends = {bucket: sends_behind_links(connection, bucket, wanted) for bucket, wanted in ids.items()}
-    good: list[SendBehindLink | None] = []
-    cart_ids: dict[int, set[UUID]] = defaultdict(set)
-    for parts in asked:
-        send = sends[parts.bucket].get(parts.send_id) if parts is not None else None
-        stored = send.link_hash if send is not None else _NO_SECRET
-        is_good = parts is not None and same_hash(stored, parts.secret_hash)
-        if send is None or not is_good or now - send.created_at > LINK_LIFE:
-            good.append(None)
-            continue
-        good.append(send)
-        cart_ids[send.cart_bucket].add(send.cart_id)
-    carts = {bucket: carts_behind_links(connection, bucket, wanted) for bucket, wanted in cart_ids.items()}
-    return [CartLink(send, carts[send.cart_bucket].get(send.cart_id)) if send else None for send in good]
+    connection: Connection, bucket: int, asked: Sequence[Asked], *, now: datetime
+) -> list[Opened | None]:
+    """`open_cart_link` for many tokens of one bucket at once, in their order."""
+    full = {one.send_id for one in asked if one.needs_context}
+    sends = linked_sends(connection, bucket, {one.send_id for one in asked}, full)
+    oldest_us = (now - LINK_LIFE - EPOCH) // US
+    opened: list[Opened | None] = []
+    for one in asked:
+        send = sends.get(one.send_id)
+        is_good = same_hash(_NO_SECRET if send is None else send.link_hash, one.secret_hash)
+        if send is None or not is_good or send.created_us < oldest_us:
+            opened.append(None)
+        else:
+            opened.append(Opened(send, _goal(send.cart, send.context)))
+    return opened
 
 
 def open_optout_link(connection: Connection, token: str) -> SendBehindLink | None:
@@ -98,33 +125,33 @@ def record_use(
 
     Commits on its own unless the caller holds a transaction. Returns whether it was new.
     """
-    event_id = _use_id(send, kind, at, detail)
+    seed = _use_seed(send.id.bytes, kind.value, str(detail.get("link", "")))
+    event_id = timed_id(at.replace(microsecond=0), seed)
     return record_link_event(connection, send, event_id=event_id, kind=kind.value, at=at, detail=detail)
 
 
 def record_clicks(
-    connection: Connection, clicks: Iterable[tuple[SendBehindLink, dict[str, object]]], *, at: datetime
+    connection: Connection, bucket: int, clicks: Iterable[tuple[LinkedSend, str, bytes]], *, at: datetime
 ) -> None:
-    """`record_use` of many followed links at once."""
-    rows: dict[int, dict[UUID, LinkEvent]] = defaultdict(dict)
-    for send, detail in clicks:
-        event = LinkEvent(
-            id=_use_id(send, SendEventKind.CLICKED, at, detail),
-            shop_id=send.shop_id,
-            send_id=send.id,
-            shopper_id=send.shopper_id,
-            kind=SendEventKind.CLICKED.value,
-            at=at,
-            detail=detail,
-        )
-        rows[send.bucket][event.id] = event
-    for bucket, events in sorted(rows.items()):
-        record_link_events(connection, bucket, list(events.values()))
+    """`record_use` of many followed links of one bucket at once: the send, the link's name, the detail as JSON."""
+    second_ms, kind = epoch_ms(at.replace(microsecond=0)), SendEventKind.CLICKED.value
+    uses: dict[bytes, LinkUse] = {}
+    for send, link, detail in clicks:
+        use_id = timed_bytes_at(second_ms, _use_seed(send.id, kind, link))
+        uses[use_id] = LinkUse(use_id, send.shop_id, send.id, send.shopper_id, detail)
+    record_link_uses(connection, bucket, list(uses.values()), kind=kind, at=at)
 
 
-def _use_id(send: SendBehindLink, kind: SendEventKind, at: datetime, detail: dict[str, object]) -> UUID:
+def _use_seed(send_id: bytes, kind: str, link: str) -> bytes:
     """The same within a second: a repetition counts once."""
-    return timed_id(at.replace(microsecond=0), f"{send.id}:{kind.value}:{detail.get('link', '')}".encode())
+    return b"%s:%s:%s" % (send_id, kind.encode(), link.encode())
+
+
+def _goal(cart: tuple[str, str, str | None] | None, context: Mapping[str, Any] | bytes | None) -> Goal:
+    if cart is None:
+        return Goal(False, False, None, context)
+    cart_key, state, recover_url = cart
+    return Goal(state in BOUGHT, cart_key.startswith("browse:"), recover_url, context)
 
 
 def _open(connection: Connection, token: str, purpose: Purpose) -> SendBehindLink | None:

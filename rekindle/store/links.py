@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
+import psycopg
+from psycopg.pq import TransactionStatus
 
-from rekindle.store.copying import id_array
+from rekindle.store.binary_copy import EPOCH, US, jsonb, whole
+from rekindle.store.copying import array_literal
 from rekindle.store.database import Connection
+from rekindle.store.prepared import copy_in, run, run_raw
 from rekindle.store.statements import sql
+
+Cart = tuple[str, str, str | None]
+_head = struct.Struct("!hiii16siqi16si16si").pack  # 8 columns; bucket, id, shop_id, send_id, shopper_id; length of kind
+_instant = struct.Struct("!iq").pack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +53,29 @@ class CartBehindLink:
     recover_url: str | None
 
 
-class LinkEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One use of a link, to be recorded."""
+class LinkedSend(NamedTuple):
+    """`SendBehindLink` for one of many: ids as their 16 bytes, instants as microseconds since `EPOCH`. ``context``
+    (JSON) where it was asked for; ``cart`` is (cart_key, state, recover_url), None when it is gone."""
 
-    id: UUID
+    id: bytes
     shop_id: int
-    send_id: UUID
-    shopper_id: UUID
-    kind: str
-    at: datetime
-    detail: dict[str, object]
+    shopper_id: bytes
+    created_us: int
+    link_hash: bytes
+    cart_bucket: int
+    cart_id: bytes
+    context: bytes | None
+    cart: Cart | None
+
+
+class LinkUse(NamedTuple):
+    """One followed link, to be recorded; ``detail`` is JSON."""
+
+    id: bytes
+    shop_id: int
+    send_id: bytes
+    shopper_id: bytes
+    detail: bytes
 
 
 def send_behind_link(connection: Connection, bucket: int, send_id: UUID) -> SendBehindLink | None:
@@ -65,22 +88,87 @@ def send_behind_short_link(connection: Connection, bucket: int, link_hash: bytes
     return None if row is None else _send(bucket, row[0], row[1:])
 
 
-def sends_behind_links(connection: Connection, bucket: int, ids: Iterable[UUID]) -> dict[UUID, SendBehindLink]:
-    rows = connection.execute(sql("sends_behind_links"), {"bucket": bucket, "ids": id_array(ids)})
-    return {row[0]: _send(bucket, row[0], row[1:]) for row in rows}
+def linked_sends(
+    connection: Connection, bucket: int, ids: Iterable[bytes], full: Iterable[bytes]
+) -> dict[bytes, LinkedSend]:
+    """Sends by their ids, with their carts; with their context where the id is in ``full`` too."""
+    named = sorted([one.hex() for one in ids])
+    values = {"bucket": bucket, "ids": array_literal(named), "first": named[0], "last": named[-1]}
+    values["full"] = array_literal([one.hex() for one in full])
+    result = run_raw(connection, "linked_sends", values)
+    cell, number = result.get_value, int.from_bytes
+    found: dict[bytes, LinkedSend] = {}
+    elsewhere: dict[int, list[bytes]] = {}
+    for row in range(result.ntuples):
+        send_id, shop_id, shopper_id, created_us, link_hash, cart_bucket, cart_id, context = [
+            cell(row, column) for column in range(8)
+        ]
+        home = number(cart_bucket or b"")
+        found[send_id or b""] = LinkedSend(
+            send_id or b"",
+            number(shop_id or b""),
+            shopper_id or b"",
+            number(created_us or b"", signed=True),
+            link_hash or b"",
+            home,
+            cart_id or b"",
+            context,
+            _cart(cell(row, 8), cell(row, 9), cell(row, 10)),
+        )
+        if home != bucket:
+            elsewhere.setdefault(home, []).append(send_id or b"")
+    for home, sends in sorted(elsewhere.items()):  # a shop over many buckets
+        carts = _carts(connection, home, {found[one].cart_id for one in sends})
+        for one in sends:
+            found[one] = found[one]._replace(cart=carts.get(found[one].cart_id))
+    return found
 
 
-def carts_behind_links(connection: Connection, bucket: int, ids: Iterable[UUID]) -> dict[UUID, CartBehindLink]:
+def record_link_uses(connection: Connection, bucket: int, uses: Sequence[LinkUse], *, kind: str, at: datetime) -> None:
+    """Note what many links were used for at one instant; a use that is there already counts once."""
+    if not uses:
+        return
+    ordered = sorted(uses)
+    word, instant_us = kind.encode(), (at - EPOCH) // US
+    parts: list[bytes] = []
+    for use_id, shop_id, send_id, shopper_id, detail in ordered:
+        parts += (
+            _head(8, 4, bucket, 16, use_id, 8, shop_id, 16, send_id, 16, shopper_id, len(word)),
+            word,
+            _instant(8, instant_us),
+            jsonb(detail),
+        )
+    try:
+        with _undone_alone(connection):
+            copy_in(connection, "copy_clicks", whole(parts))
+    except psycopg.errors.UniqueViolation:
+        rows = [_told(use, kind, at) for use in ordered]
+        run(connection, "record_link_events", {"bucket": bucket, "rows": msgspec.json.encode(rows).decode()})
+
+
+def _undone_alone(connection: Connection) -> AbstractContextManager[object]:
+    """A statement that fails undoes itself; within a transaction of the caller it needs a savepoint for that."""
+    is_alone = connection.pgconn.transaction_status == TransactionStatus.IDLE
+    return nullcontext() if is_alone else connection.transaction()
+
+
+def _told(use: LinkUse, kind: str, at: datetime) -> dict[str, object]:
+    told: dict[str, object] = {"id": use.id.hex(), "shop_id": use.shop_id, "send_id": use.send_id.hex()}
+    return told | {"shopper_id": use.shopper_id.hex(), "kind": kind, "at": at, "detail": msgspec.Raw(use.detail)}
+
+
+def _carts(connection: Connection, bucket: int, ids: Iterable[bytes]) -> dict[bytes, Cart | None]:
     """Only where they lead back to: without what was in them."""
-    rows = connection.execute(sql("carts_behind_links"), {"bucket": bucket, "ids": id_array(ids)})
-    return {row[0]: CartBehindLink(row[1], row[2], [], None, row[3]) for row in rows}
+    values = {"bucket": bucket, "ids": array_literal([one.hex() for one in ids])}
+    result = run_raw(connection, "carts_behind_links", values)
+    cell = result.get_value
+    return {cell(row, 0) or b"": _cart(cell(row, 1), cell(row, 2), cell(row, 3)) for row in range(result.ntuples)}
 
 
-def record_link_events(connection: Connection, bucket: int, rows: Sequence[LinkEvent]) -> None:
-    """A use that is there already counts once."""
-    if rows:
-        values = {"bucket": bucket, "rows": msgspec.json.encode(rows).decode()}
-        connection.execute(sql("record_link_events"), values)
+def _cart(cart_key: bytes | None, state: bytes | None, recover_url: bytes | None) -> Cart | None:
+    if cart_key is None or state is None:
+        return None
+    return cart_key.decode(), state.decode(), None if recover_url is None else recover_url.decode()
 
 
 def _send(bucket: int, send_id: UUID, row: tuple[Any, ...]) -> SendBehindLink:

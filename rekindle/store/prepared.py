@@ -37,21 +37,25 @@ _prepared: WeakKeyDictionary[Connection, set[str]] = WeakKeyDictionary()
 def run(connection: Connection, name: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
     """Run a named statement; returns its rows. Values (never None) go as texts, to be cast in the statement; bytes are
     in PostgreSQL's binary form of the type that the statement casts to."""
-    is_kept = connection.prepare_threshold is None
-    if not is_kept and not any(type(value) is bytes for value in values.values()):
+    if connection.prepare_threshold is not None and not any(type(value) is bytes for value in values.values()):
         cursor = connection.cursor(binary=True).execute(sql(name), values)
         return cursor.fetchall() if cursor.description is not None else []
-    order = _numbered(name)[1]
-    told = [values[one] for one in order]
-    arguments = [one if isinstance(one, bytes) else str(one).encode() for one in told]
-    formats = [_BINARY if isinstance(one, bytes) else _TEXT for one in told]
-    execute = _execute_prepared if is_kept else _execute_once
-    result = execute(connection, name, arguments, formats)
+    result = run_raw(connection, name, values)
     if not result.ntuples:
         return []
     reader = Transformer(connection)
     reader.set_pgresult(result)
     return reader.load_rows(0, result.ntuples, tuple)
+
+
+def run_raw(connection: Connection, name: str, values: Mapping[str, object]) -> PGresult:
+    """`run` for who reads the cells as they came, in PostgreSQL's binary form: an object for each id of each row costs
+    more than finding the row."""
+    told = [values[one] for one in _numbered(name)[1]]
+    arguments = [one if isinstance(one, bytes) else str(one).encode() for one in told]
+    formats = [_BINARY if isinstance(one, bytes) else _TEXT for one in told]
+    execute = _execute_once if connection.prepare_threshold is not None else _execute_prepared
+    return execute(connection, name, arguments, formats)
 
 
 def _execute_once(connection: Connection, name: str, arguments: list[bytes], formats: list[int]) -> PGresult:

@@ -6,7 +6,7 @@ stack would cost ten times the work itself.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from functools import cache
 
 from django.conf import settings
@@ -69,15 +69,16 @@ def takes_events(path: str) -> bool:
 @cache
 def click_desk() -> ClickDesk:
     """Where links wait for each other under the event loop."""
-    return ClickDesk(lambda: runtime.database().control(), runtime.context().clock)
+    return ClickDesk(lambda bucket: runtime.database().kept(bucket), runtime.context().clock)
 
 
-def awaited(request: Request) -> Callable[[Request], Awaitable[Answer]] | None:
-    """What answers a request on the event loop itself; None for everything that takes a thread."""
-    if not request.path.startswith(("/r/", "/c/")):
+def awaited(request: Request) -> Awaitable[Answer] | None:
+    """The answer to come to what is answered on the event loop itself; None for everything that takes a thread."""
+    path = request.path
+    if not path.startswith(("/r/", "/c/")):
         return None
-    link = "recover" if request.path.startswith("/r/") else "product"
-    return click_desk().follow if not is_braked(link, request) and click_desk().takes(request) else None
+    link = "recover" if path.startswith("/r/") else "product"
+    return None if is_braked(link, request) else click_desk().take(request)
 
 
 @cache

@@ -63,7 +63,7 @@ class Entrance:
         *,
         intake: Callable[[], Intake],
         takes_events: Callable[[str], bool],
-        awaited: Callable[[Request], Callable[[Request], Awaitable[Answer]] | None],
+        awaited: Callable[[Request], Awaitable[Answer] | None],
         handler_for: Callable[[str], Handler | None],
         body_limit: Callable[[str], int],
         rest: WSGIApplication,
@@ -96,7 +96,7 @@ class Entrance:
         bodiless = _request(scope)
         answering = self._awaited(bodiless)
         if answering is not None:
-            _send(scope, protocol, await answering(bodiless))
+            _send(scope, protocol, await answering)
             return
         body = await _read(scope, protocol, self._body_limit(path))
         request = _request(scope, read=lambda limit: body if body is None or len(body) <= limit else None)

@@ -48,7 +48,7 @@ def world(
         cart = put_cart(connection, context, shop, shopper, key=f"cart-{number}", state=state, recover_url=told)
         placed = {"shopper": (shopper.bucket, shopper.id), "cart": (cart.bucket, cart.id), "at": clock.now()}
         sent.append(put_send(connection, shop, **placed, links=["https://fernweh.example/p1"]))  # type: ignore[arg-type]
-    return World(connection, ClickDesk(lambda: nullcontext(connection), clock), clock, sent)
+    return World(connection, ClickDesk(lambda _bucket: nullcontext(connection), clock), clock, sent)
 
 
 def request(path: str, *, method: str = "GET", agent: str = AGENT, remote: str = "192.0.2.1") -> Request:
@@ -57,7 +57,8 @@ def request(path: str, *, method: str = "GET", agent: str = AGENT, remote: str =
 
 def at_once(desk: ClickDesk, asked: list[Request]) -> list[Answer]:
     async def go() -> list[Answer]:
-        return await asyncio.gather(*(desk.follow(one) for one in asked))
+        answers = [desk.take(one) for one in asked]
+        return [await answer for answer in answers if answer is not None]
 
     return asyncio.run(go())
 
@@ -84,6 +85,9 @@ def test_every_click_of_a_person_is_stored_once_a_second(world: World) -> None:
     assert links == ["product 0", "recover"]
     for sent in world.sent[1:]:
         assert [kind for kind, _ in events_of(world.connection, sent)] == ["clicked"]
+    at_once(world.desk, [request(f"/r/{world.sent[1].link}"), request(f"/c/{world.sent[2].link}/0")])
+    assert len(events_of(world.connection, world.sent[1])) == 1  # noted already; its neighbour is not lost by that
+    assert len(events_of(world.connection, world.sent[2])) == 2
     world.clock.advance(timedelta(seconds=1))
     at_once(world.desk, [request(f"/r/{world.sent[1].link}")])
     assert len(events_of(world.connection, world.sent[1])) == 2
@@ -109,13 +113,12 @@ def test_guessing_is_braked_here_too(world: World, monkeypatch: pytest.MonkeyPat
     "path", ["/r/", "/r/x", "/c/", "/c/x/0", f"/c/{'A' * 46}", f"/c/{'A' * 46}/x", f"/r/{'!' * 46}"]
 )
 def test_what_is_no_link_is_left_to_the_other_way(world: World, path: str) -> None:
-    assert not world.desk.takes(request(path))
-    assert not world.desk.takes(request(f"/r/{world.sent[0].link}", method="POST"))
-    assert world.desk.takes(request(f"/r/{world.sent[0].link}"))
+    assert at_once(world.desk, [request(path), request(f"/r/{world.sent[0].link}", method="POST")]) == []
+    assert [one.status for one in at_once(world.desk, [request(f"/r/{world.sent[0].link}")])] == [302]
 
 
 def test_without_the_database_everybody_is_asked_to_come_back(world: World) -> None:
-    def away() -> nullcontext[Connection]:
+    def away(_bucket: int) -> nullcontext[Connection]:
         raise psycopg.OperationalError
 
     desk = ClickDesk(away, world.clock)

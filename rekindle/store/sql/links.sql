@@ -39,14 +39,19 @@ VALUES (%(bucket)s, %(id)s::uuid, %(shop_id)s, %(send_id)s::uuid, %(shopper_id)s
 ON CONFLICT (bucket, id) DO NOTHING
 RETURNING id;
 
--- name: sends_behind_links
--- The sends that many links' tokens name; the caller compares the hashes.
--- in:    :bucket int, :ids uuid[]
--- out:   id and the columns of send_behind_link      0..n rows
--- locks: none      index: sends_pkey
-SELECT id, shop_id, shopper_id, channel, cart_bucket, cart_id, created_at, link_hash, optout_hash, context
-FROM sends
-WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
+-- name: linked_sends
+-- The sends that many links' tokens name, and what decides where they lead; the caller compares the hashes. :first and
+-- :last are the bounds of :ids, by which PostgreSQL leaves out the months that none is in.
+-- in:    :bucket int, :ids uuid[], :full uuid[] (those of which the context is wanted), :first uuid, :last uuid
+-- out:   id, shop_id, shopper_id, created_at, link_hash, cart_bucket, cart_id, context text; cart_key, state, recover_url
+--        of the cart where it lies in the same bucket      0..n rows
+-- locks: none      index: sends_pkey, carts_pkey
+SELECT s.id, s.shop_id, s.shopper_id, s.created_at, s.link_hash, s.cart_bucket, s.cart_id,
+  CASE WHEN s.id = ANY(%(full)s::uuid[]) THEN s.context::text END, c.cart_key, c.state, c.recover_url
+FROM sends s
+LEFT JOIN carts c ON c.bucket = %(bucket)s AND c.id = s.cart_id AND s.cart_bucket = %(bucket)s
+WHERE s.bucket = %(bucket)s AND s.id = ANY(%(ids)s::uuid[])
+  AND s.id BETWEEN %(first)s::uuid AND %(last)s::uuid;
 
 -- name: carts_behind_links
 -- Where many links lead back to: what was in the carts is not asked for.
@@ -56,6 +61,13 @@ WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
 SELECT id, cart_key, state, recover_url
 FROM carts
 WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
+
+-- name: copy_clicks
+-- Note that links of many sends were followed; one that is noted already makes all of it fail.
+-- in:    rows by COPY, in id order
+-- out:   nothing
+-- locks: none      index: send_events_pkey, send_events_send, send_events_clicks
+COPY send_events (bucket, id, shop_id, send_id, shopper_id, kind, at, detail) FROM STDIN (FORMAT BINARY);
 
 -- name: record_link_events
 -- Note that links of many sends were followed: :rows is [{"id", "shop_id", "send_id", "shopper_id", "kind", "at", "detail"}].

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 import psycopg
 
@@ -25,6 +25,8 @@ _MACHINES = (
     "bot", "crawl", "spider", "preview", "scan", "curl", "wget", "python", "java/", "okhttp", "headless", "proofpoint",
     "barracuda", "mimecast", "safelinks", "facebookexternalhit", "slurp", "monitor",
 )  # fmt: skip
+
+_LONGEST_AGENT = 1_000
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ def guarded(link: str, request: Request, answer: Callable[[], Answer | None], no
         metrics.LINKS.labels(link, "away").inc()
         return page.away(language_of(request))
     if found is None:
-        _wrong().wait_s(link, request.remote)
+        note_wrong(link, request.remote)
         metrics.LINKS.labels(link, "unknown").inc()
         return no()
     metrics.LINKS.labels(link, "good" if found.status < 400 else "refused").inc()
@@ -76,20 +78,22 @@ def is_braked(link: str, request: Request) -> bool:
     return _wrong().is_empty(link, request.remote)
 
 
-def counted(link: str, outcome: str, answer: Answer, *, guessed_by: str = "") -> Answer:
-    """The answer, counted; ``guessed_by``: whose brake a wrong token takes from."""
-    if guessed_by:
-        _wrong().wait_s(link, guessed_by)
-    metrics.LINKS.labels(link, outcome).inc()
-    return answer
+def note_wrong(link: str, remote: str) -> None:
+    """Somebody showed a wrong token: it takes from their brake."""
+    _wrong().wait_s(link, remote)
 
 
 def is_person(request: Request) -> bool:
     """Did somebody follow the link, as far as it can be told? Not a HEAD, not a prefetch, not a known machine."""
-    if request.method != "GET":
+    header = request.header
+    if request.method != "GET" or _is_machine(header("user-agent")[:_LONGEST_AGENT]):
         return False
-    purpose = f"{request.header('sec-purpose')} {request.header('purpose')} {request.header('x-moz')}".lower()
-    if "prefetch" in purpose or "prerender" in purpose or "preview" in purpose:
-        return False
-    agent = request.header("user-agent").lower()
-    return bool(agent) and not any(word in agent for word in _MACHINES)
+    purpose = f"{header('sec-purpose')} {header('purpose')} {header('x-moz')}".lower()
+    return not ("prefetch" in purpose or "prerender" in purpose or "preview" in purpose)
+
+
+@lru_cache(maxsize=2_048)
+def _is_machine(agent: str) -> bool:
+    """Remembered: the same few browsers come again and again."""
+    lowered = agent.lower()
+    return not lowered or any(word in lowered for word in _MACHINES)

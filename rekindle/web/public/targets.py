@@ -55,10 +55,18 @@ def restore_target(shop: ShopSettings, token: str, told: str | None = None) -> s
     target = safe_target(told, shop) or safe_target(shop.restore_url or shop.url, shop)
     if target is None:
         return None
+    before, after = _around_token(target)
+    return f"{before}{quote(token, safe='')}{after}"
+
+
+@lru_cache(maxsize=4_096)
+def _around_token(target: str) -> tuple[str, str]:
+    """The address with room for a token. Remembered: a shop's cart page is the same for all of its shoppers."""
     parts = urlsplit(target)
     kept = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != RESTORE_PARAMETER]
-    query = urlencode([*kept, (RESTORE_PARAMETER, token)])
-    return urlunsplit((parts.scheme, parts.netloc, parts.path or "/", query, parts.fragment))
+    query = urlencode([*kept, (RESTORE_PARAMETER, "")])
+    whole = urlunsplit((parts.scheme, parts.netloc, parts.path or "/", query, ""))
+    return whole, f"#{parts.fragment}" if parts.fragment else ""
 
 
 def _place_of(url: str) -> tuple[str, str, int] | None:
