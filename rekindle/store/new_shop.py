@@ -15,7 +15,7 @@ from rekindle.store.database import Connection
 from rekindle.terms.shop import ShopSettings
 
 #: What a new shop may be given. Its id is the database's to choose.
-SETTABLE: Final = frozenset(field.name for field in fields(ShopSettings)) - {"id"}
+SETTABLE: Final = frozenset(field.name for field in fields(ShopSettings)) - {"id", "own_rules"}
 
 
 def insert_shop(connection: Connection, values: Mapping[str, object], *, write_key: str, at: datetime) -> int | None:

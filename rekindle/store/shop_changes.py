@@ -14,8 +14,11 @@ from rekindle.store.database import Connection
 from rekindle.store.statements import sql
 from rekindle.terms.shop import ShopSettings
 
-#: What may be changed after a shop was made; `spread` would orphan rows, `slug` would break addresses.
-CHANGEABLE: Final = frozenset(field.name for field in fields(ShopSettings)) - {"id", "slug", "spread", "sending_paused"}
+#: What may be changed after a shop was made; `spread` would orphan rows, `slug` would break addresses, and `own_rules`
+#: change with their history only (store.own_rules).
+CHANGEABLE: Final = frozenset(field.name for field in fields(ShopSettings)) - {
+    "id", "slug", "spread", "sending_paused", "own_rules",
+}  # fmt: skip
 
 
 def update_shop(connection: Connection, shop_id: int, changes: Mapping[str, object]) -> None:

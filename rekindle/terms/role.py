@@ -21,16 +21,24 @@ class Action(StrEnum):
     PAUSE_SENDING = "pause_sending"  #: pause and resume everything the shop sends
     SWITCH_FLOW = "switch_flow"  #: switch a flow on or off
     SETTLE_SEND = "settle_send"  #: decide what becomes of an uncertain send
+    TIGHTEN_LAW = "tighten_law"  #: lay stricter rules over the policy pack
+    LOOSEN_LAW = "loosen_law"  #: lay looser ones over it, with a reason
     CHANGE_SHOP = "change_shop"  #: thresholds, sender, holdout, write key, mail account
     CHANGE_PEOPLE = "change_people"  #: give and take access
     HANDLE_REQUESTS = "handle_requests"  #: answer requests about personal data: files, erasures, corrections
 
 
 _EVERYBODY = frozenset({Action.READ})
-_DAILY_WORK = _EVERYBODY | {Action.REVEAL_ADDRESS, Action.PAUSE_SENDING, Action.SWITCH_FLOW, Action.SETTLE_SEND}
+_DAILY_WORK = _EVERYBODY | {
+    Action.REVEAL_ADDRESS,
+    Action.PAUSE_SENDING,
+    Action.SWITCH_FLOW,
+    Action.SETTLE_SEND,
+    Action.TIGHTEN_LAW,
+}
 
 ALLOWED_ACTIONS: dict[Role, frozenset[Action]] = {
-    Role.OWNER: _DAILY_WORK | {Action.CHANGE_SHOP, Action.CHANGE_PEOPLE, Action.HANDLE_REQUESTS},
+    Role.OWNER: _DAILY_WORK | {Action.LOOSEN_LAW, Action.CHANGE_SHOP, Action.CHANGE_PEOPLE, Action.HANDLE_REQUESTS},
     Role.MARKETER: _DAILY_WORK,
     Role.VIEWER: _EVERYBODY,
 }

@@ -43,6 +43,7 @@ class ShopSettings:
     attribution_click_days: float = 5.0
     sending_paused: bool = False
     capture_before_submit: bool = False
+    own_rules: Mapping[str, object] | None = None  #: laid over the policy pack, in its shape (policy.own_rules)
     limits: Mapping[str, object] | None = None  #: this shop's own caps and gaps; None = the house's (terms.limits)
 
     def idle_s(self, stage: Stage) -> int:

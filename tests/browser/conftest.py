@@ -32,9 +32,9 @@ expect.set_options(timeout=PATIENCE_MS)
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One browser for the tests of a module; its event loop must have ended before other rings begin theirs."""
+    """One browser for the tests of this ring; its event loop must have ended before other rings begin theirs."""
     path = find_chromium.find()
     if path is None:
         pytest.skip("no Chromium was found: install one, or name it in REKINDLE_CHROMIUM")
@@ -79,6 +79,16 @@ def rekindle() -> Iterator[StubRekindle]:
     stub = StubRekindle()
     yield stub
     stub.stop()
+
+
+#: Two frames after the fonts are there: everything is in its place, and what a script began has shown itself.
+_STILL = "document.fonts.ready.then(() => new Promise(go => requestAnimationFrame(() => requestAnimationFrame(go))))"
+
+
+def stand_still(page: Page) -> None:
+    """Wait until a page has loaded everything and drawn itself."""
+    page.wait_for_load_state("load")
+    page.evaluate(_STILL)
 
 
 def fits(page: Page) -> bool:

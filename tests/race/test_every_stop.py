@@ -86,7 +86,7 @@ class Stopping:
         for thread in self._threads:
             thread.start()
         for thread in self._threads:
-            thread.join()
+            thread.join(600)
 
     def _work(self) -> None:
         try:

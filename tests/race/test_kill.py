@@ -34,8 +34,8 @@ from tests.factories import make_shop
 from .delivery_worker import HASH_KEY, PUBLIC_URL, VAULT_KEY
 from .processes import HttpSink, Sink, Worker, http_sink, sink, until, worker
 
-SENDS = int(os.environ.get("REKINDLE_KILL_SENDS", "600"))
-KILLS = int(os.environ.get("REKINDLE_KILL_KILLS", "6"))
+SENDS = int(os.environ.get("REKINDLE_KILL_SENDS", "400"))
+KILLS = int(os.environ.get("REKINDLE_KILL_KILLS", "4"))
 CONNECTIONS = 8
 LATE_S, REPLY_S = 0.4, 0.003
 

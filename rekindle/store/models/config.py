@@ -39,6 +39,7 @@ class Shop(models.Model):
     sending_paused = models.BooleanField(default=False)
     capture_before_submit = models.BooleanField(default=False)
     limits = models.JSONField(null=True)
+    own_rules = models.JSONField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -52,6 +53,23 @@ class Shop(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class RuleChangeRow(models.Model):
+    """Who changed which of a shop's own rules when and why; append-only, a trigger holds that."""
+
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField()
+    person_id = models.BigIntegerField()
+    person_name = models.CharField(max_length=150)
+    role = models.CharField(max_length=12)
+    loosens = models.BooleanField()
+    reason = models.TextField()
+    changes = models.JSONField()
+    own_rules = models.JSONField(null=True)
+
+    class Meta:
+        db_table = "rule_changes"
 
 
 class Membership(models.Model):

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Dialog, expect
 
+from tests.browser.conftest import stand_still
 from tests.browser.dashboard.conftest import SignIn
 from tests.web.dashboard.test_cart import BAD_URLS, POLYGLOTS
 from tests.web.dashboard.test_overview import rows_of
@@ -139,5 +140,5 @@ def test_hostile_carts_run_nothing(world: World, seeded: Seeded, site: str, sign
     page.on("dialog", note)
     for path in [*paths, world.path("carts/"), world.path("?period=today"), world.path("flows/")]:
         page.goto(f"{site}{path}")
-        page.wait_for_load_state("networkidle")
+        stand_still(page)
     assert opened == []

@@ -57,7 +57,7 @@ def things_of(connection: Any, shop: ShopSettings) -> dict[str, Any]:
         assert row is not None
         return tuple(row)
 
-    cart = one("SELECT bucket, id FROM carts WHERE shop_id = %s AND shopper_id IS NOT NULL LIMIT 1")
+    cart = one("SELECT bucket, id FROM carts WHERE shop_id = %s AND shopper_id IS NOT NULL ORDER BY id LIMIT 1")
     reply = cart[1]
     connection.execute(
         "INSERT INTO replies (bucket, id, shop_id, channel, address_hash, text, verdict, at)"
@@ -70,9 +70,10 @@ def things_of(connection: Any, shop: ShopSettings) -> dict[str, Any]:
         " '2026-03-02T09:00:00Z', '2026-04-01T09:00:00Z', '2026-03-22T09:00:00Z') ON CONFLICT DO NOTHING",
         [base_bucket(shop), cart[1], shop.id],
     )
-    (send,) = one("SELECT id FROM sends WHERE shop_id = %s LIMIT 1")
+    (send,) = one("SELECT id FROM sends WHERE shop_id = %s ORDER BY id LIMIT 1")
     (version,) = one(
-        "SELECT v.id FROM template_versions v JOIN templates t ON t.id = v.template_id WHERE t.shop_id = %s LIMIT 1"
+        "SELECT v.id FROM template_versions v JOIN templates t ON t.id = v.template_id"
+        " WHERE t.shop_id = %s AND t.channel = 'email' ORDER BY v.id LIMIT 1"
     )
     (account,) = one(
         "INSERT INTO provider_accounts (shop_id, channel, kind, name, options, secret, position, enabled, paused_reason)"
@@ -90,4 +91,6 @@ def things_of(connection: Any, shop: ShopSettings) -> dict[str, Any]:
         "request_id": cart[1],
         "version_id": version,
         "person_id": person,
+        "region": "DE",
+        "channel": "email",
     }

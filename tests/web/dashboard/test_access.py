@@ -68,6 +68,7 @@ def test_things_of_another_shop_do_not_exist_in_ones_own(both: World) -> None:
         [both.other.id, both.shop.id],
     ).fetchone() or (0,)
     theirs = things_of(both.connection, both.other) | {"key": "no-such-flow", "person_id": stranger, "kind": "pigeon"}
+    theirs["region"] = "NOWHERE"  # regions belong to nobody
     client = both.as_("owner@fernweh.example")
     before = fingerprint(both)
     for route in ROUTES:
@@ -115,7 +116,14 @@ def test_each_role_may_do_exactly_what_the_table_says(both: World, role: Role) -
         (Role.OWNER, set(Action)),
         (
             Role.MARKETER,
-            {Action.READ, Action.REVEAL_ADDRESS, Action.PAUSE_SENDING, Action.SWITCH_FLOW, Action.SETTLE_SEND},
+            {
+                Action.READ,
+                Action.REVEAL_ADDRESS,
+                Action.PAUSE_SENDING,
+                Action.SWITCH_FLOW,
+                Action.SETTLE_SEND,
+                Action.TIGHTEN_LAW,
+            },
         ),
         (Role.VIEWER, {Action.READ}),
     ],
