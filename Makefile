@@ -116,6 +116,6 @@ clean: ## remove what set-up, tests and demo made; the data under .rekindle/post
 			REKINDLE_HOME=$$home $(BIN)/rekindle postgres stop >/dev/null; \
 		fi; \
 	done
-	@rm -rf .venv frontend/node_modules rekindle/web/static/dist .rekindle/test .rekindle/bench .rekindle/demo
+	@rm -rf .venv frontend/node_modules tests/providers/prism/node_modules rekindle/web/static/dist .rekindle/test .rekindle/bench .rekindle/demo
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* *.egg-info build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -40,6 +40,9 @@ VENV = ROOT / ".venv"
 STAMPS = VENV / ".rekindle"
 FRONTEND = ROOT / "frontend"
 DIST = ROOT / "rekindle" / "web" / "static" / "dist"
+#: Tests hold requests against the providers' specifications, served by Prism; without these it is of no use.
+SPECIFICATIONS = Path(os.environ.get("REKINDLE_SHARED") or ROOT.parent / "shared") / "contracts"
+PRISM = ROOT / "tests" / "providers" / "prism"
 HOST_PIP = (22, 3)  # the first pip that can install into another environment (--python)
 HEARTBEAT_S = 5.0
 LEVELS = ("base", "dev", "bench")  # each lock file holds all of those before it
@@ -241,24 +244,31 @@ def frontend_files() -> list[Path]:
     return sorted(path for path in files if path.is_file())
 
 
-def set_up_frontend(steps: Steps, node: Path, dev: bool) -> None:
+def npm_of(node: Path) -> tuple[str, dict[str, str]]:
+    """npm, and the surroundings it runs in."""
     npm = npm_beside(node)
     if npm is None:
         raise SetupError(f"{node} has no npm beside it, and there is none on PATH.")
-    env = {
-        "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "NO_COLOR": "1",
-        "npm_config_update_notifier": "false",
-    }
-    manifest = [FRONTEND / "package.json", FRONTEND / "package-lock.json"]
-    marker = FRONTEND / "node_modules" / ".rekindle-stamp"
-    wanted = digest(manifest)
+    path = f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return npm, {"PATH": path, "NO_COLOR": "1", "npm_config_update_notifier": "false"}
+
+
+def install_locked(steps: Steps, node: Path, title: str, folder: Path, dev: bool) -> None:
+    """What a package-lock.json says, exactly, where it is not there yet."""
+    npm, env = npm_of(node)
+    marker = folder / "node_modules" / ".rekindle-stamp"
+    wanted = digest([folder / "package.json", folder / "package-lock.json"])
     have = marker.read_text().split() if marker.exists() else []
     if have[:1] != [wanted] or (dev and "dev" not in have):
         more = [] if dev else ["--omit=dev"]
         command: list[str | Path] = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", *more]
-        steps.run("front-end packages", command, cwd=FRONTEND, env=env)
+        steps.run(title, command, cwd=folder, env=env)
         marker.write_text(f"{wanted}{' dev' if dev else ''}\n")
+
+
+def set_up_frontend(steps: Steps, node: Path, dev: bool) -> None:
+    install_locked(steps, node, "front-end packages", FRONTEND, dev)
+    npm, env = npm_of(node)
     sources = {"sources": digest(frontend_files())}
     if read_stamp("frontend") != sources or not DIST.is_dir():
         steps.run("front-end build", [npm, "run", "--silent", "build"], cwd=FRONTEND, env=env)
@@ -289,10 +299,20 @@ def write_stamp(name: str, content: dict[str, str]) -> None:
     (STAMPS / name).write_text(json.dumps(content))
 
 
+def usable_node(steps: Steps) -> Path:
+    """The machine's Node, else one in the environment. Raises SetupError."""
+    node = find_node()
+    if node is None:
+        steps.run("Node (none of the machine's is new enough)", install(make_environment(steps), "node.lock"))
+        node = find_node()
+    if node is None:
+        raise SetupError("The Node that was just installed does not run on this machine.")
+    return node
+
+
 def set_up(steps: Steps, level: str) -> None:
-    """Do what is missing; Python and front-end side by side."""
+    """Do what is missing, side by side: Python, front-end, and the mocks where there is something to make them of."""
     problems: list[BaseException] = []
-    pip: list[str | Path] | None = None if python_is_current(level) else make_environment(steps)
 
     def guarded(work, *arguments) -> threading.Thread:  # type: ignore[no-untyped-def]
         def body() -> None:
@@ -306,15 +326,12 @@ def set_up(steps: Steps, level: str) -> None:
         thread.start()
         return thread
 
-    node = find_node()
-    if node is None:
-        pip = pip or make_environment(steps)
-        steps.run("Node (none of the machine's is new enough)", install(pip, "node.lock"))
-        node = find_node()
-        if node is None:
-            raise SetupError("The Node that was just installed does not run on this machine.")
-    threads = [guarded(set_up_frontend, steps, node, level != "base")]
-    if pip is not None and not python_is_current(level):
+    pip = None if python_is_current(level) else make_environment(steps)
+    node, dev = usable_node(steps), level != "base"
+    threads = [guarded(set_up_frontend, steps, node, dev)]
+    if dev and SPECIFICATIONS.is_dir():
+        threads.append(guarded(install_locked, steps, node, "validating mocks", PRISM, True))
+    if pip is not None:
         threads.append(guarded(set_up_python, steps, pip, level))
     for thread in threads:
         while thread.is_alive():  # a join without a limit would not let Ctrl-C through

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -29,6 +28,7 @@ from rekindle.providers.http_client import Answer
 from rekindle.providers.over_http import UnsendableError
 from rekindle.providers.push.fcm import Fcm, FcmProvider, PushToOne
 from tests.providers.apis import CLOCK, local_client
+from tests.providers.fcm_mock import hold_against
 from tests.providers.http_server import RESET, Got, Reply, serving
 from tests.providers.letters import run
 from tests.providers.push_kit import KEY_FILE, RSA_PUBLIC, key_file, push, send, unpack
@@ -210,31 +210,6 @@ def test_the_request_is_what_the_discovery_document_describes() -> None:
         faults: list[str] = []
         hold_against(document["schemas"], method["request"]["$ref"], json.loads(request.body), "", faults)
         assert faults == []
-
-
-def hold_against(schemas: Mapping[str, Any], name: str, value: Any, path: str, faults: list[str]) -> None:
-    known = schemas[name]["properties"]
-    for key, member in value.items():
-        if key not in known:
-            faults.append(f"{path}.{key} is not in {name}")
-        elif "$ref" in known[key]:
-            hold_against(schemas, known[key]["$ref"], member, f"{path}.{key}", faults)
-        else:
-            _hold_type(known[key], member, f"{path}.{key}", faults)
-
-
-def _hold_type(known: Mapping[str, Any], value: object, path: str, faults: list[str]) -> None:
-    wanted = {"string": str, "boolean": bool, "integer": int, "object": dict, "array": list, "number": float}
-    if not isinstance(value, wanted[known["type"]]):
-        faults.append(f"{path} is no {known['type']}")
-        return
-    if "enum" in known and value not in known["enum"]:
-        faults.append(f"{path} is none of {known['enum']}")
-    if known.get("format") == "google-duration" and not re.fullmatch(r"[0-9]+(\.[0-9]{1,9})?s", str(value)):
-        faults.append(f"{path} is no duration")
-    inner = known.get("additionalProperties", {})
-    if isinstance(value, dict) and inner.get("type") == "string":
-        faults += [f"{path}.{key} is no text" for key, member in value.items() if not isinstance(member, str)]
 
 
 def test_the_document_would_find_a_mistake() -> None:

@@ -5,11 +5,7 @@ moto is no dependency of this project: REKINDLE_MOTO names its server (``moto_se
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import os
-import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,52 +20,32 @@ from rekindle.providers.email.ses import Ses
 from rekindle.providers.over_http import HttpProvider, json_request
 from tests.providers.apis import CLOCK, local_client
 from tests.providers.letters import run, send
+from tests.providers.ses_mock import SERVER, moto, needs_moto
 from tests.providers.test_email_apis import LETTER, MIME
 
-SERVER = os.environ.get("REKINDLE_MOTO") or shutil.which("moto_server")
-pytestmark = pytest.mark.skipif(SERVER is None, reason="no moto_server: set REKINDLE_MOTO")
+pytestmark = needs_moto
 
 
 @pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    quiet = subprocess.DEVNULL
-    server = subprocess.Popen([str(SERVER), "-H", "127.0.0.1", "-p", str(port)], stdout=quiet, stderr=quiet)
-    try:
-        asyncio.run(_listening(port))
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-async def _listening(port: int) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.1)
-                continue
-            writer.close()
-            return
+def moto_url() -> Iterator[str]:
+    with moto() as url:
+        yield url
 
 
 def account(url: str) -> Ses:
     return Ses(access_key="AKIDEXAMPLE", secret_key="x" * 40, region="eu-central-1", base_url=url, clock=SYSTEM_CLOCK)
 
 
-def test_letters_are_taken_once_the_sender_is_verified(moto: str) -> None:
+def test_letters_are_taken_once_the_sender_is_verified(moto_url: str) -> None:
     async def work() -> None:
         client = local_client(answer_s=15.0)
-        ses = account(moto)
+        ses = account(moto_url)
         provider = HttpProvider(client, ses)
         (refused,) = await send(provider, LETTER)
         assert isinstance(refused, NotStarted)  # every letter would meet the same: nothing fails for good
         assert refused.pause is Pause.OPERATOR
         identity = ses._signed(json_request("/v2/email/identities", {"EmailIdentity": "shop@shop.example"}))
-        await client.exchange(f"{moto}{identity.target}", "POST", headers=identity.headers, body=identity.body)
+        await client.exchange(f"{moto_url}{identity.target}", "POST", headers=identity.headers, body=identity.body)
         for letter in (LETTER, msgspec.structs.replace(LETTER, content=MIME.replace(b"body", b"Gr\xc3\xb6\xc3\x9fe"))):
             (outcome,) = await send(provider, letter)
             assert isinstance(outcome, Accepted), outcome

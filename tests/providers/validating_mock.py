@@ -1,13 +1,12 @@
 """A mock server made from a provider's own specification, which refuses what the specification does not allow.
 
-Prism is installed once into the cache folder of the person who runs the tests, never into the checkout; where that is
-impossible the tests that need it are skipped and say so.
+`make setup-dev` installs Prism as it is locked beside this file, where the specifications are; nothing is installed while
+testing. Where it is missing the tests that need it are skipped and say so.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import shutil
 import socket
@@ -20,37 +19,19 @@ import pytest
 
 from tests.providers.shared_contracts import CONTRACTS
 
-VERSION = "5.14.2"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rekindle" / f"prism-{VERSION}"
+PROGRAM = Path(__file__).parent / "prism" / "node_modules" / ".bin" / "prism"
+VENV_NODE = Path(__file__).parents[2] / ".venv" / "bin" / "node"
 
 
 def prism() -> list[str]:
-    """The command; skips the test where it cannot be had."""
+    """The command; skips the test where it is not there."""
     own = os.environ.get("REKINDLE_PRISM")
     if own:
         return own.split()
-    program = CACHE / "node_modules" / ".bin" / "prism"
-    if not program.exists():
-        if shutil.which("npm") is None:
-            pytest.skip("Prism is not installed and there is no npm: set REKINDLE_PRISM")
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with (CACHE / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # one test process installs, the others wait
-            if not program.exists():
-                _install()
-    return ["node", str(program)]
-
-
-def _install() -> None:
-    command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(CACHE)]
-    try:
-        done = subprocess.run(
-            [*command, f"@stoplight/prism-cli@{VERSION}"], capture_output=True, text=True, timeout=240, check=False
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip("Prism could not be installed in time: set REKINDLE_PRISM")
-    if done.returncode:
-        pytest.skip(f"Prism could not be installed (set REKINDLE_PRISM): {done.stderr.strip()[-200:]}")
+    node = shutil.which("node") or (str(VENV_NODE) if VENV_NODE.exists() else None)
+    if node is None or not PROGRAM.exists():
+        pytest.skip("Prism is not there: run make setup-dev, or set REKINDLE_PRISM")
+    return [node, str(PROGRAM)]
 
 
 @contextmanager
