@@ -2,7 +2,9 @@
 
 Whoever names a device's address holds the device: unlike an e-mail address nobody can guess it. So a device goes along
 when the visit it is in turns out to be somebody's, for example after signing in; but only to a shopper who is known by
-that very visit or account, because anybody can type an address into a form and would get its owner's messages.
+that very visit, or when the shop's own server says whose the visit is. Anybody can type an address into a form, or
+claim another customer's account number on a page, and would get that person's messages. Until then the device stays
+with its visit, as a shopper of its own.
 """
 
 from __future__ import annotations

@@ -3,7 +3,9 @@
 An address belongs to the shopper who was first known by it. An event with an e-mail address is about the shopper of
 that address; a phone number decides only without one, a device only without both. What an event may do to somebody who
 exists already is little, because anybody can type an address: fill gaps, never overwrite, and add another address only
-when it comes from the visit that first made the shopper known, or from the same customer account.
+when it comes from a visit that is the shopper's: the one that first made them known, or one that the shop's own server
+said to be theirs. A page may claim any customer account, so an account proves nothing unless the server named it
+together with the address.
 
 Used by `engine/project.py` for one batch: `read` first, then `of` for each event in the order of time, then `write`.
 """
@@ -38,6 +40,8 @@ from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
 
 _MAX_ORIGINS: Final = 3
+_MAX_VOUCHED: Final = 10  #: visits of a shopper that the shop's server named, the latest
+_ACCOUNT: Final = "u:"  #: how a visitor key of a customer account begins
 #: Who only says goodbye is not made known by it.
 _GOING: Final = frozenset({EventKind.OPTED_OUT, EventKind.ERASURE_REQUESTED})
 
@@ -61,27 +65,25 @@ class People:
 
     def read(self, work: Work, events: Iterable[ShopEvent]) -> None:
         """Look up every address of these events, and the owners to whom another address might be added."""
-        asked: dict[int, list[AddressPlace]] = defaultdict(list)
-        doubtful: dict[int, set[UUID]] = defaultdict(set)
-        pairs = []
-        for event in events:
-            places = self.addresses_of(event)
-            if len(places) > 1:
-                pairs.append(places)
-            for place in places:
-                if place.id not in self._contacts:
-                    asked[place.bucket].append(place)
-        for bucket, places in sorted(asked.items()):
-            keys = {(place.id, place.channel.value, place.hash) for place in places}
+        asked: dict[int, dict[UUID, AddressPlace]] = defaultdict(dict)
+        told = [(event, places) for event in events if (places := self.addresses_of(event))]
+        for place in (place for _, places in told for place in places):
+            if place.id not in self._contacts:
+                asked[place.bucket][place.id] = place
+        for bucket, wanted in sorted(asked.items()):
+            keys = {(place.id, place.channel.value, place.hash) for place in wanted.values()}
             for row in find_contacts(work.connection, bucket, self._shop.id, keys):
                 self._contacts[row.id] = row
                 if row.shopper_id is not None and row.shopper_bucket is not None:
                     self._owners[row.id] = Place(row.shopper_bucket, row.shopper_id)
-        for first, *others in pairs:
-            owner = self._owners.get(first.id)
-            if owner is not None and any(self._owners.get(other.id) != owner for other in others):
-                doubtful[owner.bucket].add(owner.id)
-        self.look_at(work, [Place(bucket, one) for bucket, ids in doubtful.items() for one in ids])
+        self.look_at(work, [owner for event, places in told if (owner := self._in_question(event, places)) is not None])
+
+    def _in_question(self, event: ShopEvent, places: Sequence[AddressPlace]) -> Place | None:
+        """The owner to whom the event may add an address, or a visit."""
+        first, *others = places
+        owner = self._owners.get(first.id)
+        may_add = _vouches(event) or any(self._owners.get(other.id) != owner for other in others)
+        return owner if may_add else None
 
     def look_at(self, work: Work, shoppers: Iterable[Place]) -> None:
         """Read shoppers whose account or origin matters."""
@@ -105,7 +107,9 @@ class People:
         return found
 
     def may_complete(self, event: ShopEvent) -> bool:
-        """Whether the event may give an address to the shopper whom the visit is known to be so far."""
+        """Whether the event may give an address, or a visit, to the shopper whom the visit is known to be so far."""
+        if _vouches(event):
+            return True
         if event.email is not None:
             return self._place(Channel.EMAIL, event.email).id not in self._owners
         return event.phone is not None or event.device is not None
@@ -133,6 +137,7 @@ class People:
             self._new[owner] = news = self._blank(owner, event)
             news.traits["_origin"] = list(keys[:_MAX_ORIGINS])
             self._add_contact(first, owner, event)
+        self._vouch(owner, event, keys)
         for other in others:
             if other.channel is Channel.PUSH:
                 self._bring(other, owner, event, keys)
@@ -213,14 +218,34 @@ class People:
         return row is not None and (row.suppression == SuppressionReason.ERASED or row.has_address is False)
 
     def _is_own(self, shopper: Place, event: ShopEvent, keys: Sequence[str]) -> bool:
-        """Whether the event comes from the visit that made the shopper known, or from the same account."""
-        new = self._new.get(shopper)
-        row = self._shoppers.get(shopper)
-        account = new.customer_key if new is not None else row.customer_key if row is not None else None
-        if account is not None and account == event.customer_key:
+        """Whether the event comes from a visit that is the shopper's, or the shop's server names their account. A page
+        knows its own visit by a key that nobody guesses; account numbers are guessed easily."""
+        if _vouches(event) and self._note_of(shopper, "_account") == event.customer_key:
             return True
-        notes: dict[str, Any] = new.traits if new is not None else row.traits if row is not None else {}
-        return not set(keys).isdisjoint(notes.get("_origin", ()))
+        believed = {key for key in keys if not key.startswith(_ACCOUNT)}
+        return not believed.isdisjoint(self._note_of(shopper, "_origin") or ())
+
+    def _vouch(self, shopper: Place, event: ShopEvent, keys: Sequence[str]) -> None:
+        """When the shop's server says which address, account and visits belong together, they are this shopper's."""
+        new, row = self._new.get(shopper), self._shoppers.get(shopper)
+        claimed = new.customer_key if new is not None else row.customer_key if row is not None else None
+        if not _vouches(event) or claimed not in (None, event.customer_key):
+            return
+        known = list(self._note_of(shopper, "_origin") or ())
+        fresh = [key for key in keys if key not in known and not key.startswith(_ACCOUNT)]
+        self.tell(shopper, event)
+        notes = (new or self._news[shopper]).traits
+        notes["_account"] = event.customer_key
+        if fresh:
+            notes["_origin"] = [*known[:_MAX_ORIGINS], *[*known[_MAX_ORIGINS:], *fresh][-_MAX_VOUCHED:]]
+
+    def _note_of(self, shopper: Place, name: str) -> Any:
+        """What we noted of a shopper ourselves, as far as this batch has looked: `_origin` the visits that are theirs,
+        `_account` the account that the shop's server named."""
+        for told in (self._new.get(shopper), self._news.get(shopper), self._shoppers.get(shopper)):
+            if told is not None and name in told.traits:
+                return told.traits[name]
+        return None
 
     def _completes(self, place: AddressPlace, known: Place, event: ShopEvent, keys: Sequence[str]) -> bool:
         """Whether a new address is a known shopper's: a phone number after the e-mail address, or the first e-mail
@@ -264,6 +289,11 @@ class People:
 
     def _blank(self, shopper: Place, event: ShopEvent) -> ShopperNews:
         return ShopperNews(id=shopper.id, shop_id=self._shop.id, seen_at=event.at)
+
+
+def _vouches(event: ShopEvent) -> bool:
+    """Does the shop's own server say whose account a visit belongs to?"""
+    return event.is_from_server and event.customer_key is not None
 
 
 def _tell_traits(news: ShopperNews, traits: dict[str, Any]) -> None:

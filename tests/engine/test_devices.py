@@ -127,16 +127,51 @@ def test_address_and_browser_in_one_event_are_one_shoppers(
 def test_a_browser_goes_along_when_its_user_signs_in(
     connection: Connection, context: Context, shop: ShopSettings, rows: Rows
 ) -> None:
-    """Known elsewhere by account; here anonymous first, then signed in; then the page tells the device again."""
+    """Known elsewhere by account; here anonymous first, then signed in, as the shop's server confirms; then the page tells
+    the device again."""
     tell(connection, context, shop, identified(minute=0, visitor_key="a:home", customer_key="7"))
     ((ada,),) = rows("shoppers", "id")
     tell(connection, context, shop, subscribed(PHONE, minute=1, visitor_key="a:bus"))
     tell(connection, context, shop, identified(minute=2, visitor_key="a:bus", customer_key="7"))
-    assert reachable(rows, ada) == []
     tell(connection, context, shop, subscribed(PHONE, minute=3, visitor_key="a:bus", customer_key="7"))
+    assert reachable(rows, ada) == [], "the page alone proves nothing"
+    tell(connection, context, shop, identified(minute=4, visitor_key="a:bus", customer_key="7", is_from_server=True))
+    tell(connection, context, shop, subscribed(PHONE, minute=5, visitor_key="a:bus"))
     assert reachable(rows, ada) == [PHONE.address]
     assert rows("devices", "count(*)") == [(1,)]
     assert rows("contact_points", "DISTINCT shopper_id", "channel = 'push'") == [(ada,)]
+
+
+def test_the_shops_server_may_tell_the_device_itself(
+    connection: Connection, context: Context, shop: ShopSettings, rows: Rows
+) -> None:
+    tell(connection, context, shop, identified(minute=0, visitor_key="a:home", customer_key="7"))
+    ((ada,),) = rows("shoppers", "id")
+    told = {"visitor_key": "u:7", "customer_key": "7", "is_from_server": True}
+    tell(connection, context, shop, identified(minute=1, device=PHONE, consents=(YES,), **told))
+    assert reachable(rows, ada) == [PHONE.address]
+    tell(connection, context, shop, identified(minute=2, **told), subscribed(LAPTOP, minute=3, **told))
+    assert reachable(rows, ada) == [PHONE.address, LAPTOP.address]
+
+
+@pytest.mark.parametrize("first", ["ada", "evil"])
+def test_an_account_number_gives_nobody_its_owners_messages(
+    connection: Connection, context: Context, shop: ShopSettings, rows: Rows, first: str
+) -> None:
+    """Numbers of accounts are counted up: whoever knows one may say on a page to be that customer."""
+    with_account = {"customer_key": "7"}
+    if first == "evil":
+        tell(connection, context, shop, subscribed(minute=0, visitor_key="a:evil", **with_account))
+    ada_is = identified(minute=1, visitor_key="a:ada", is_from_server=True, **with_account)
+    tell(connection, context, shop, ada_is, added(minute=2, visitor_key="a:ada", cart_key="c-ada"))
+    ((ada,),) = rows("contact_points", "DISTINCT shopper_id", "channel = 'email'")
+    tell(connection, context, shop, subscribed(minute=3, visitor_key="a:evil", **with_account))
+    evil = {"visitor_key": "a:evil", "device": PHONE, "consents": (YES,)}
+    tell(connection, context, shop, identified("evil@example.com", minute=4, **evil, **with_account))
+    tell(connection, context, shop, identified(minute=5, phone="+43664999999", **evil, **with_account))
+    assert reachable(rows, ada) == []
+    assert rows("devices", "count(*)", f"shopper_id = '{ada}'") == [(0,)]
+    assert rows("contact_points", "DISTINCT address", f"shopper_id = '{ada}'") == [("ada@example.com",)]
 
 
 def test_a_typed_address_gives_nobody_its_owners_messages(
