@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from rekindle.engine.consents import record_consent
 from rekindle.engine.context import Context
+from rekindle.engine.double_opt_in import Agreed, ask_if_needed
 from rekindle.engine.forget import erase, erase_address
 from rekindle.engine.opt_out import opt_out, opt_out_address
 from rekindle.engine.places import AddressPlace, Place
@@ -92,6 +93,7 @@ def _agree(
         at=event.at,
         marks=shown.marks,
     )
+    ask_if_needed(work, context, shop, address, Agreed(owner, event, said, shown))
 
 
 def receipt_of(event: ShopEvent, said: ConsentGiven) -> dict[str, object]:

@@ -102,16 +102,18 @@ class TextComposer:
             text=text,
             valid_for_s=int(valid_for / timedelta(seconds=1)),
             sender=str(account.options.get("sender", "")),
-            report_url=self._report_url(account),
+            report_url=report_url(self._context, account),
         )
 
-    def _report_url(self, account: ProviderAccountRow) -> str:
-        from rekindle.engine.hooks import hook_url  # with the whole catalogue behind it: not for those who never text
-        from rekindle.providers.catalogue import KINDS
 
-        if account.kind not in KINDS or not self._context.public_url.startswith("https://"):
-            return ""  # a gateway reports to the public web only
-        return hook_url(self._context, account.kind, account.id, account.hook_serial)
+def report_url(context: Context, account: ProviderAccountRow) -> str:
+    """Where a gateway reports what became of a text; empty for one that cannot reach us."""
+    from rekindle.engine.hooks import hook_url  # with the whole catalogue behind it: not for those who never text
+    from rekindle.providers.catalogue import KINDS
+
+    if account.kind not in KINDS or not context.public_url.startswith("https://"):
+        return ""  # a gateway reports to the public web only
+    return hook_url(context, account.kind, account.id, account.hook_serial)
 
 
 class _SmsLinks(Links):

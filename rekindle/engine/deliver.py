@@ -30,7 +30,7 @@ from rekindle.store.database import Connection
 from rekindle.store.outbox import Claimed, Later
 from rekindle.terms.decision import Outcome, Verdict, deny
 from rekindle.terms.reasons import Reason
-from rekindle.terms.send import Channel, SendEventKind
+from rekindle.terms.send import Channel, MessageKind, SendEventKind
 from rekindle.terms.send_facts import RouteFacts
 
 #: A second send to the same shopper waits for the first one of the batch: their caps are asked one after the other.
@@ -60,12 +60,13 @@ class _Common:
         """The way out, and what is missing."""
         held, row, shop = candidate.held, candidate.row, candidate.shop
         version_id = row.template_version_id if row else None
-        key = (held.shop_id, held.channel, held.only_account, version_id, candidate.kinds)
+        kind = row.kind if row else MessageKind.REMINDER.value
+        key = (held.shop_id, held.channel, held.only_account, version_id, kind, candidate.kinds)
         told = self._told.get(key)
         if told is None:
             told = self._told[key] = (
                 self._routes.way(shop, held, self.now, candidate.kinds),
-                self._composers.missing(held.channel, shop, version_id),
+                self._composers.missing(held.channel, shop, version_id, kind),
             )
         return told
 

@@ -23,7 +23,7 @@ from rekindle.store.outbox import CartRow, Claimed, HistoryRow, SendRow
 from rekindle.terms.cart import BEFORE_CHECKOUT, CartState
 from rekindle.terms.consent import ConsentKind, ConsentMarks, ConsentState
 from rekindle.terms.limits import HOUSE_LIMITS
-from rekindle.terms.send import Arm, Channel, EnrolmentState
+from rekindle.terms.send import Arm, Channel, EnrolmentState, MessageKind
 from rekindle.terms.send_facts import (
     CartFacts,
     ContactFacts,
@@ -41,6 +41,7 @@ _CHANNELS = {one.value: one for one in Channel}
 _CART_STATES = {one.value: one for one in CartState}
 _ENROLMENT_STATES = {one.value: one for one in EnrolmentState}
 _ARMS = {one.value: one for one in Arm}
+_KINDS = {one.value: one for one in MessageKind}
 _CONSENTS = {one.value: one for one in ConsentKind}
 _NO_LAW = Law(None, HOUSE_LIMITS)
 
@@ -115,6 +116,7 @@ def facts_of(
     return SendFacts(
         now=now,
         channel=channel,
+        kind=_KINDS.get(row.kind) or MessageKind(row.kind) if row else MessageKind.REMINDER,
         cart_id=row.cart_id if row else _NO_CART,
         enrolment_id=held.enrolment_id,
         planned_at=row.planned_at if row else held.send_at,

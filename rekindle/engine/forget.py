@@ -25,6 +25,7 @@ from rekindle.store.carts import lock_carts
 from rekindle.store.consents import Subject, owner_of_contact, suppress
 from rekindle.store.database import Connection
 from rekindle.store.devices import drop_devices_of_shopper
+from rekindle.store.double_opt_in import drop_opt_in_requests
 from rekindle.store.forget import CartOfErased
 from rekindle.store.replies import blank_replies
 from rekindle.store.shoppers import contacts_of_shopper, hold_shoppers
@@ -117,6 +118,7 @@ class _Erasure(NamedTuple):
         store.blank_shopper(connection, bucket, shopper_id, self.at)
         store.blank_contacts(connection, bucket, [place.id for place in addresses], self.at)
         drop_devices_of_shopper(connection, bucket, shopper_id)
+        drop_opt_in_requests(connection, bucket, [place.id for place in addresses])
         store.blank_sends(connection, bucket, shopper_id)
         self._suppress(bucket, addresses)
         return cancelled, addresses

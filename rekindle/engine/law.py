@@ -14,7 +14,10 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from rekindle.lib.addresses import country_of_phone
+from rekindle.policy.confirmation import DoubleOptIn
 from rekindle.policy.own_rules import compare
 from rekindle.policy.pack.read import PackError, read_pack
 from rekindle.policy.public_holidays import holidays_near
@@ -69,13 +72,22 @@ class Laws:
 
     def __init__(self, pack: PolicyPack | None) -> None:
         self._pack = pack
-        self._laws: dict[tuple[str, str, str, str, Channel, str, str], Law] = {}
+        self._laws: dict[tuple[str, str, str, str, Channel, str, str, str], Law] = {}
         self._packs: dict[str, PolicyPack | None] = {}
 
     def of(self, shop: ShopSettings, channel: Channel, *, country: str, state: str, phone: str | None = None) -> Law:
         """The law for one send. Raises LimitsError for limits of the shop that mean nothing."""
         of_phone = country_of_phone(phone) if phone else ""
-        key = (shop.country, country, state, of_phone, channel, repr(shop.limits), repr(shop.own_rules))
+        key = (
+            shop.country,
+            country,
+            state,
+            of_phone,
+            channel,
+            shop.double_opt_in,
+            repr(shop.limits),
+            repr(shop.own_rules),
+        )
         law = self._laws.get(key)
         if law is None:
             _make_room(self._laws)
@@ -102,6 +114,8 @@ class Laws:
         if pack is None:
             return Law(None, limits)
         rules = rules_of(pack, entries_of(pack.regions, evidence), channel)
+        if shop.double_opt_in == DoubleOptIn.ALWAYS and channel is not Channel.PUSH:
+            rules = replace(rules, double_opt_in=True)
         return Law(rules, tightened(limits, rules, channel), tuple(place for place in evidence if place[0].strip()))
 
 

@@ -30,7 +30,7 @@ from rekindle.store.outbox import Later, SendEventRow, SuppressionRow
 from rekindle.terms.consent import SuppressionReason
 from rekindle.terms.decision import Question, Verdict, deny
 from rekindle.terms.reasons import Reason
-from rekindle.terms.send import Channel, SendEventKind
+from rekindle.terms.send import Channel, MessageKind, SendEventKind
 
 #: Waits before the next attempt after a refusal that may pass; when they are used up the send has failed.
 BACK_OFF = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 180, 360, 720))
@@ -87,7 +87,7 @@ def decision(candidate: Candidate, verdict: Verdict, at: datetime) -> DecisionRo
         at=at,
         question=Question.MAY_SEND,
         verdict=verdict,
-        cart_id=row.cart_id if row else None,
+        cart_id=row.cart_id if row and row.kind == MessageKind.REMINDER else None,
         shopper_id=held.shopper_id,
         enrolment_id=held.enrolment_id,
         send_id=held.id,

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from rekindle.engine.consents import record_consent
 from rekindle.engine.context import Context
+from rekindle.engine.double_opt_in import Receipt, confirm, open_question
 from rekindle.engine.opt_out import opt_out, opt_out_place
 from rekindle.engine.places import AddressPlace
 from rekindle.engine.transactions import Work, until_free
@@ -24,8 +25,9 @@ from rekindle.store import replies as store
 from rekindle.store.buckets import address_bucket
 from rekindle.store.consents import Subject
 from rekindle.store.database import Connection
+from rekindle.store.links import SendBehindLink
 from rekindle.store.shoppers import hold_shoppers
-from rekindle.terms.consent import ConsentKind, SuppressionReason
+from rekindle.terms.consent import ConsentKind, ConsentMarks, SuppressionReason
 from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
 
@@ -86,6 +88,9 @@ class _Hearing:
         self.work, self.context, self.shop, self.place, self.said = work, context, shop, place, said
         self.connection = work.connection
         self.subject = Subject(shop.id, place.channel.value, place.hash)
+        self.asked: SendBehindLink | None = None
+        #: the number itself wrote, and the provider says so: that is a confirmation
+        self.marks = ConsentMarks(is_confirmed=True)
         self.reply_id = natural_id("reply", shop.id, f"{said.account_id}:{said.event_id}")
 
     def run(self) -> str:
@@ -115,7 +120,9 @@ class _Hearing:
 
     def _wish(self, owner: tuple[int, UUID] | None) -> Wish:
         head = consent_store.last_consent(self.connection, self.place.bucket, self.subject) if owner else None
-        wish = wish_of(self.said.text, is_asked=head is not None and head.kind == ConsentKind.PENDING.value)
+        self.asked = open_question(self.connection, owner[0], self.place.id, self.said.at) if owner else None
+        is_pending = head is not None and head.kind == ConsentKind.PENDING.value
+        wish = wish_of(self.said.text, is_asked=is_pending or self.asked is not None)
         if wish is Wish.STOP and not self.said.is_signed:
             return Wish.REVIEW
         return wish if self.said.is_signed or wish is Wish.REVIEW else Wish.OTHER
@@ -127,6 +134,9 @@ class _Hearing:
             self._doubt(owner)
         elif wish is Wish.START:
             self._agree(owner, self._earlier_wording())
+        elif wish is Wish.CONFIRM and self.asked is not None:
+            receipt = Receipt("keyword", message=self.said.event_id[:100])
+            confirm(self.connection, self.context, self.shop, self.asked, receipt)
         elif wish is Wish.CONFIRM:
             head = consent_store.last_consent(self.connection, self.place.bucket, self.subject)
             self._agree(owner, head.wording if head is not None else "")
@@ -179,6 +189,7 @@ class _Hearing:
             source=SOURCE,
             evidence={"method": "keyword", "message": self.said.event_id[:100]},
             at=self.said.at,
+            marks=self.marks,
         )
 
     def _earlier_wording(self) -> str:

@@ -19,6 +19,7 @@ from rekindle.policy.stopped_since import Before, Now, Stop, stopped_since
 from rekindle.store import outbox
 from rekindle.store.async_connection import GONE, AsyncConnection
 from rekindle.store.outbox import SecondLook, SendRow, ShopperNow
+from rekindle.terms.send import MessageKind
 
 #: Messages of other workers stamped up to this much before our facts were read are looked for: their clocks may lag.
 _SKEW = timedelta(seconds=5)
@@ -94,9 +95,12 @@ def _row(candidate: Candidate) -> SendRow:
 
 def _before(candidate: Candidate) -> Before:
     row = _row(candidate)
-    assert row.abandoned_at is not None
+    is_about_cart = row.kind == MessageKind.REMINDER
+    left_at = row.abandoned_at if is_about_cart else row.planned_at
+    assert left_at is not None
     return Before(
-        abandoned_at=row.abandoned_at,
+        is_about_cart=is_about_cart,
+        abandoned_at=left_at,
         order_count=row.order_count or 0,
         last_order_at=row.last_order_at,
         consent=row.consent,

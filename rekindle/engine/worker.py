@@ -13,6 +13,7 @@ from rekindle.engine.advance import advance
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
 from rekindle.engine.delivery_loop import DeliveryLoop
+from rekindle.engine.double_opt_in import forget_askers
 from rekindle.engine.hooks import forget_old_tokens
 from rekindle.engine.loops import Job, JobLoop, Loop, StageLoop
 from rekindle.engine.measure import RECENT_JOB, count_products, measure_deep, measure_late, measure_recent
@@ -75,5 +76,6 @@ JOBS = (
     Job("privacy-dates", 900, escalate),
     Job("forget-tokens", 3_600, forget_old_tokens),
     Job("forget-text-slots", 86_400, forget_text_slots),
+    Job("forget-askers", 3_600, forget_askers),
     Job("count-products", 3_600, count_products, lease_s=3_600),
 )

@@ -29,6 +29,7 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 class Purpose(StrEnum):
     LINK = "link"  #: restore the cart, follow a product link
     OPTOUT = "optout"  #: unsubscribe and preferences
+    CONFIRM = "confirm"  #: confirm that the address agreed
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +83,14 @@ def take_apart(token: str) -> tuple[int, bytes, bytes] | None:
     return (bucket, raw[2:18], hashlib.sha256(raw[18:]).digest()) if bucket < 1024 else None
 
 
-def make_short_token(bucket: int, seed: bytes) -> str:
-    """24 URL-safe characters for `Purpose.LINK`, where every character is paid for: the send is found by its hash.
+def make_short_token(bucket: int, seed: bytes, purpose: Purpose = Purpose.LINK) -> str:
+    """24 URL-safe characters, where every character is paid for: the send is found by its hash.
 
     >>> t = make_short_token(7, b"s" * 16)
     >>> len(t), read_short_token(t) == (7, hash_of(secret_of(b"s" * 16, Purpose.LINK)))
     (24, True)
     """
-    return base64.urlsafe_b64encode(bucket.to_bytes(2, "big") + secret_of(seed, Purpose.LINK)).decode()
+    return base64.urlsafe_b64encode(bucket.to_bytes(2, "big") + secret_of(seed, purpose)).decode()
 
 
 def read_short_token(token: str) -> tuple[int, bytes] | None:

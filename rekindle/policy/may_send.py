@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from rekindle.lib.clock import require_aware
+from rekindle.policy.confirmation import may_confirm
 from rekindle.policy.frequency_cap import Wait, cart_cap, rolling_caps
 from rekindle.policy.lawful_basis import Past, Refused, lawful_basis
 from rekindle.policy.quiet_hours import quiet_hours
@@ -22,7 +23,7 @@ from rekindle.terms.consent import ConsentKind
 from rekindle.terms.decision import Verdict, allow, defer, deny
 from rekindle.terms.policy_pack import Basis, Rules
 from rekindle.terms.reasons import Reason
-from rekindle.terms.send import Arm, Channel, EnrolmentState
+from rekindle.terms.send import Arm, Channel, EnrolmentState, MessageKind
 from rekindle.terms.send_facts import CartFacts, ContactFacts, EnrolmentFacts, PriorSend, SendFacts, ShopperFacts
 
 #: Without a route or an end of the pause, how long to wait before asking again.
@@ -36,7 +37,8 @@ def may_send(facts: SendFacts) -> Verdict:
         require_aware(facts.now)
         if facts.rules is None:
             return deny(Reason.EVALUATION_FAILED, error="no policy pack")
-        return _with_law(_decide(facts, facts.rules), facts.rules)
+        decide = may_confirm if facts.kind is MessageKind.CONFIRMATION else _decide
+        return _with_law(decide(facts, facts.rules), facts.rules)
     except Exception as error:  # fail closed: whatever is wrong with the facts, nothing goes out
         return deny(Reason.EVALUATION_FAILED, error=type(error).__name__)
 

@@ -17,8 +17,9 @@ from rekindle.terms.send import EnrolmentState
 
 
 class Before(msgspec.Struct, frozen=True, kw_only=True):
-    """What the decision saw."""
+    """What the decision saw. ``is_about_cart``: a purchase, or the end of the flow, makes the message pointless."""
 
+    is_about_cart: bool = True
     abandoned_at: datetime
     order_count: int
     last_order_at: datetime | None
@@ -49,6 +50,8 @@ class Stop:
 
 def stopped_since(before: Before, now: Now) -> Stop | None:
     """None when the call may start."""
+    if not before.is_about_cart:
+        return _gone(now) or (Stop(None, "the consent changed") if now.consent != before.consent else None)
     return _ended(before, now) or _changed(before, now)
 
 
@@ -60,9 +63,15 @@ def _ended(before: Before, now: Now) -> Stop | None:
     if ordered_since or arrived or (exited and now.exit_reason == Reason.ORDERED):
         return Stop(Reason.PURCHASED, "ordered before the call")
     if now.order_count is None or now.erased_at is not None:
-        return Stop(Reason.ERASED, "erased before the call")
+        return _gone(now)
     if exited:
         return Stop(Reason.CART_CLOSED, "the flow was left before the call")
+    return _gone(now)
+
+
+def _gone(now: Now) -> Stop | None:
+    if now.order_count is None or now.erased_at is not None:
+        return Stop(Reason.ERASED, "erased before the call")
     if now.suppressed is not False:
         return Stop(Reason.SUPPRESSED, "suppressed before the call")
     if now.opted_out_at is not None or now.consent == ConsentKind.WITHDRAWN:

@@ -80,6 +80,7 @@ def _new_shop(
         checkout_idle_s=IDLE_S,
         browse_idle_s=60,
         holdout_rate=0.0,
+        double_opt_in="never",  # its server tells which addresses confirmed
         **addresses,
     )
     change_shop(connection, shop.id, {"limits": LIMITS}, by=_BY_COMMAND_LINE)

@@ -48,6 +48,7 @@ class SendRow(NamedTuple):
     template_version_id: int
     flow_id: int
     context: dict[str, Any]
+    kind: str
     planned_at: datetime
     enrolment_state: str | None
     arm: str | None

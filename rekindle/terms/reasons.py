@@ -58,6 +58,7 @@ class Reason(StrEnum):
     SUPPRESSED = "SUPPRESSED", "The address is suppressed (bounce, complaint or import)."
     OPTED_OUT = "OPTED_OUT", "The shopper opted out on this channel."
     NO_BASIS = "NO_BASIS", "There is no provable consent or other legal basis for this channel."
+    NOTHING_TO_CONFIRM = "NOTHING_TO_CONFIRM", "There is no consent that waits to be confirmed."
     DOUBLE_OPT_IN_MISSING = (
         "DOUBLE_OPT_IN_MISSING",
         "The address has not confirmed its consent, and one of the shopper's possible regions asks for that.",

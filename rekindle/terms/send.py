@@ -11,6 +11,13 @@ class Channel(StrEnum):
     PUSH = "push"
 
 
+class MessageKind(StrEnum):
+    """What a message is for."""
+
+    REMINDER = "reminder"  #: about a cart or a visit; marketing everywhere
+    CONFIRMATION = "confirmation"  #: asks an address to confirm that it agreed; nothing else is in it
+
+
 class SendState(StrEnum):
     """`scheduled -> claimed -> sending -> handed_over -> delivered | bounced | failed`, or `skipped`, or
     `uncertain -> handed_over | failed | resent`. Facts only move forward."""

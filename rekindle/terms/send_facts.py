@@ -15,7 +15,7 @@ from rekindle.terms.cart import CartState
 from rekindle.terms.consent import ConsentState
 from rekindle.terms.limits import HOUSE_LIMITS, SendLimits
 from rekindle.terms.policy_pack import Rules
-from rekindle.terms.send import Arm, Channel, EnrolmentState
+from rekindle.terms.send import Arm, Channel, EnrolmentState, MessageKind
 
 
 class CartFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +82,7 @@ class SendFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     now: datetime
     channel: Channel
+    kind: MessageKind = MessageKind.REMINDER
     cart_id: UUID
     enrolment_id: UUID
     planned_at: datetime

@@ -15,8 +15,8 @@ from sqlglot import exp
 
 SHARDED = frozenset(
     """attributions carts changed_hours consents contact_points coupons decisions devices enrolments events exposures
-    orders outbox privacy_events privacy_requests product_pairs products replies rollups seen_tokens send_events sends
-    shoppers subject_exports suppressions text_slots visitors""".split()
+    opt_in_requests orders outbox privacy_events privacy_requests product_pairs products replies rollups seen_tokens
+    send_events sends shoppers subject_exports suppressions text_slots visitors""".split()
 )
 _UNSTABLE = {
     "now",

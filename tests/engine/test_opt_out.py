@@ -232,4 +232,9 @@ def test_what_makes_a_consent_stronger_is_kept_and_told_once(journey: Journey) -
             at=journey.clock.now() + 3 * HOURS, consents=(ConsentGiven(channel="email", granted=True, wording="v2"),)
         ),
     )
-    assert journey.read("contact_points", "DISTINCT consent_wording, consent_confirmed") == [("v2", False)]
+    assert journey.read("contact_points", "DISTINCT consent_wording, consent_confirmed") == [("v1", True)], (
+        "what is not confirmed may be anybody's, and does not stand in the place of what is"
+    )
+    v3 = ConsentGiven(channel="email", granted=True, wording="v3", marks=ConsentMarks(is_confirmed=True))
+    told(journey, identified(at=journey.clock.now() + 4 * HOURS, consents=(v3,)))
+    assert journey.read("contact_points", "DISTINCT consent_wording, consent_confirmed") == [("v3", True)]

@@ -40,11 +40,16 @@ class Shop(models.Model):
     capture_before_submit = models.BooleanField(default=False)
     limits = models.JSONField(null=True)
     own_rules = models.JSONField(null=True)
+    #: when Rekindle asks addresses to confirm (policy.confirmation.DoubleOptIn)
+    double_opt_in = models.CharField(max_length=8, db_default="law")
     created_at = models.DateTimeField()
 
     class Meta:
         db_table = "shops"
         constraints = [
+            models.CheckConstraint(
+                condition=models.Q(double_opt_in__in=["law", "always", "never"]), name="shops_double_opt_in"
+            ),
             models.CheckConstraint(condition=models.Q(spread__gte=1, spread__lte=1024), name="shops_spread"),
             models.CheckConstraint(
                 condition=models.Q(holdout_rate__gte=0, holdout_rate__lte=0.9), name="shops_holdout"

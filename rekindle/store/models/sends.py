@@ -61,6 +61,8 @@ class Send(Sharded):
     link_hash = models.BinaryField()
     optout_hash = models.BinaryField()
     context = models.JSONField(default=dict)
+    #: terms.send.MessageKind; a confirmation has no cart and no run: these columns then repeat its own id
+    kind = models.CharField(max_length=12, db_default="reminder")
 
     class Meta:
         db_table = "sends"

@@ -127,6 +127,35 @@ class Consent(Sharded):
         ]
 
 
+class OptInRequest(Sharded):
+    """An address that was asked to confirm; `id` is its contact point's, in the shopper's bucket.
+
+    `times`: questions without an answer between them. What is agreed to lies with the send that asks.
+    """
+
+    pk = models.CompositePrimaryKey("bucket", "id")
+    send_id = models.UUIDField()
+    asked_at = models.DateTimeField()
+    times = models.SmallIntegerField()
+    confirmed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "opt_in_requests"
+
+
+class OptInNetwork(models.Model):
+    """How many addresses were given from one network lately, so that nobody can have many strangers asked."""
+
+    pk = models.CompositePrimaryKey("shop_id", "network")
+    shop_id = models.BigIntegerField()
+    network = models.CharField(max_length=64)
+    since = models.DateTimeField()
+    times = models.IntegerField()
+
+    class Meta:
+        db_table = "opt_in_networks"
+
+
 class Suppression(models.Model):
     """An address that must not be written to, by keyed hash; survives erasure and re-import."""
 

@@ -43,8 +43,10 @@ WHERE bucket = %(bucket)s AND shop_id = %(shop_id)s AND channel = %(channel)s AN
 ORDER BY seq;
 
 -- name: set_contact_consent
--- What an address agrees to from now on; an older fact changes nothing, and of two at one instant the no wins.
--- The same agreement told again keeps what was known of it: confirmed once is confirmed.
+-- What an address agrees to from now on; an older fact changes nothing, of two at one instant the no wins, and a
+-- confirmation can be as old as what it confirms.
+-- The same agreement told again keeps what was known of it: confirmed once is confirmed. And what an address confirmed
+-- stands until it confirms something else or says no: an unconfirmed agreement may be anybody's.
 -- in:    :bucket int, :id uuid, :kind text, :at timestamptz, :wording text, :confirmed bool, :written bool,
 --        :names_carts bool
 -- out:   shopper_bucket, shopper_id      0..1 rows
@@ -55,7 +57,10 @@ SET consent = %(kind)s, consent_at = %(at)s, consent_wording = %(wording)s,
   consent_written = %(written)s OR (consent_written AND consent = %(kind)s AND consent_wording = %(wording)s),
   consent_names_carts = %(names_carts)s OR (consent_names_carts AND consent = %(kind)s AND consent_wording = %(wording)s)
 WHERE bucket = %(bucket)s AND id = %(id)s
-  AND (consent_at IS NULL OR consent_at < %(at)s OR (consent_at = %(at)s AND %(kind)s = 'withdrawn'))
+  AND (consent_at IS NULL OR consent_at < %(at)s
+    OR (consent_at = %(at)s AND (%(kind)s = 'withdrawn' OR (%(confirmed)s AND consent IN ('express', 'pending')))))
+  AND NOT (consent IS NOT DISTINCT FROM 'express' AND consent_confirmed AND NOT %(confirmed)s
+    AND %(kind)s IN ('express', 'pending', 'soft_opt_in') AND consent_wording <> %(wording)s)
 RETURNING shopper_bucket, shopper_id;
 
 -- name: owner_of_contact

@@ -64,7 +64,7 @@ RETURNING m.id, m.shop_id, m.shopper_id, m.enrolment_id, m.channel, m.attempts, 
 -- out:   id and the columns below             0..n rows
 -- locks: none      index: primary keys
 SELECT o.id, s.step, s.contact_point_id, s.cart_bucket, s.cart_id, s.template_version_id, s.flow_id, s.context,
-  s.planned_at,
+  s.kind, s.planned_at,
   e.state AS enrolment_state, e.arm, e.exit_reason, e.abandoned_at,
   p.first_name, p.country, p.region, p.timezones, p.last_order_at, p.order_count, p.opted_out_at, p.erased_at,
   c.address, c.consent, c.consent_at, c.consent_wording, c.consent_confirmed, c.consent_written,
@@ -95,14 +95,14 @@ WHERE k.bucket = ANY(%(buckets)s) AND k.id = ANY(%(ids)s::uuid[]);
 
 -- name: send_history
 -- Earlier messages to these shoppers that count towards caps: handed over, refused after hand-over, or perhaps sent.
--- :ids (the sends being decided) are left out. The array in the middle makes the planner probe events by send.
+-- :ids (the sends being decided) are left out, and so are questions whether an address agrees. The array in the middle makes the planner probe events by send.
 -- in:    :bucket int, :shopper_ids uuid[], :ids uuid[], :since timestamptz, :since_id uuid
 -- out:   shopper_id, channel, cart_id, enrolment_id, planned_at, at      0..n rows
 -- locks: none      index: sends_shopper, send_events_send, outbox_shopper
 WITH prior AS MATERIALIZED (
   SELECT s.id, s.shopper_id, s.channel, s.cart_id, s.enrolment_id, s.planned_at FROM sends s
   WHERE s.bucket = %(bucket)s AND s.shopper_id = ANY(%(shopper_ids)s::uuid[]) AND s.created_at >= %(since)s
-    AND NOT (s.id = ANY(%(ids)s::uuid[]))
+    AND NOT (s.id = ANY(%(ids)s::uuid[])) AND s.kind = 'reminder'
 ),
 went AS (
   SELECT v.send_id, min(v.at) AS at FROM send_events v

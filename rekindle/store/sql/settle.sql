@@ -141,10 +141,11 @@ SELECT cart_id, step FROM sends WHERE bucket = %(bucket)s AND id = %(id)s;
 -- out:   id                                   0..1 rows
 -- locks: none      index: sends_pkey
 INSERT INTO sends (bucket, id, shop_id, enrolment_id, flow_id, flow_version_id, step, channel, shopper_id,
-  contact_point_id, cart_bucket, cart_id, template_version_id, created_at, planned_at, link_hash, optout_hash, context)
+  contact_point_id, cart_bucket, cart_id, template_version_id, created_at, planned_at, link_hash, optout_hash, context,
+  kind)
 SELECT %(bucket)s, %(new_id)s, s.shop_id, s.enrolment_id, s.flow_id, s.flow_version_id, s.step, s.channel, s.shopper_id,
   s.contact_point_id, s.cart_bucket, s.cart_id, s.template_version_id, %(now)s, s.planned_at, %(link_hash)s,
-  %(optout_hash)s, s.context
+  %(optout_hash)s, s.context, s.kind
 FROM sends s
 WHERE s.bucket = %(bucket)s AND s.id = %(id)s
 ON CONFLICT (bucket, id) DO NOTHING

@@ -49,7 +49,8 @@ WHERE x.bucket = %(bucket)s AND x.id = h.id
 RETURNING h.id, h.shopper_id, h.enrolment_id, h.cart_id, h.step, h.channel;
 
 -- name: drop_pending_of_shoppers
--- The same for all sends of some shoppers about carts that were left before an instant.
+-- The same for all sends of some shoppers about carts that were left before an instant; a question whether the address
+-- agrees is about no cart.
 -- in:    :bucket int, :shopper_ids uuid[], :left_before timestamptz
 -- out:   id, shopper_id, enrolment_id, cart_id, step, channel      0..n rows
 -- locks: outbox rows in id order (the caller holds the shoppers)      index: outbox_shopper, sends_pkey, enrolments_pkey
@@ -59,7 +60,7 @@ WITH held AS MATERIALIZED (
   LEFT JOIN sends s ON s.bucket = %(bucket)s AND s.id = o.id
   LEFT JOIN enrolments e ON e.bucket = %(bucket)s AND e.id = o.enrolment_id
   WHERE o.bucket = %(bucket)s AND o.shopper_id = ANY(%(shopper_ids)s::uuid[]) AND o.state IN ('scheduled', 'claimed')
-    AND (e.id IS NULL OR e.abandoned_at <= %(left_before)s)
+    AND (e.id IS NULL OR e.abandoned_at <= %(left_before)s) AND s.kind IS DISTINCT FROM 'confirmation'
   ORDER BY o.id FOR UPDATE OF o
 )
 DELETE FROM outbox x USING held h

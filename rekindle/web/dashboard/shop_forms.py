@@ -13,6 +13,7 @@ from django import forms
 from django.core.validators import RegexValidator, URLValidator
 
 from rekindle.lib.money import CURRENCIES
+from rekindle.policy.confirmation import DoubleOptIn
 from rekindle.terms.shop import ShopSettings
 
 _MAX_URL: Final = 200  # the column's width
@@ -167,6 +168,15 @@ class RulesForm(CardForm):
     attribution_click_days = forms.FloatField(
         label="Click window", min_value=0.04, max_value=60, help_text="days between the click and an order that counts"
     )
+    double_opt_in = forms.ChoiceField(
+        label="Ask addresses to confirm",
+        choices=[
+            (DoubleOptIn.LAW.value, "where the law asks for it"),
+            (DoubleOptIn.ALWAYS.value, "always"),
+            (DoubleOptIn.NEVER.value, "never: our own server does, and tells with the secret key"),
+        ],
+        help_text="One message with a link after a consent; nothing else is sent until the address confirmed.",
+    )
     capture_before_submit = forms.BooleanField(
         label="Read e-mail fields before they are submitted",
         required=False,
@@ -184,6 +194,7 @@ class RulesForm(CardForm):
                 "max_cart_age_days": shop.max_cart_age_days,
                 "holdout_percent": _short(shop.holdout_rate * 100),
                 "attribution_click_days": _short(shop.attribution_click_days),
+                "double_opt_in": shop.double_opt_in,
                 "capture_before_submit": shop.capture_before_submit,
             }
         )
@@ -208,6 +219,7 @@ class RulesForm(CardForm):
             "max_cart_age_days": data["max_cart_age_days"],
             "holdout_rate": data["holdout_percent"] / 100,
             "attribution_click_days": data["attribution_click_days"],
+            "double_opt_in": data["double_opt_in"],
             "capture_before_submit": data["capture_before_submit"],
         }
 

@@ -19,6 +19,7 @@ RULES = {
     "rules-lost_after_days": "20",
     "rules-max_cart_age_days": "10",
     "rules-holdout_percent": "12.5",
+    "rules-double_opt_in": "always",
     "rules-attribution_click_days": "3",
 }
 SHOP = {

@@ -17,9 +17,11 @@ from rekindle.lib.clock import MovableClock
 from rekindle.store.buckets import buckets_of
 from rekindle.store.database import Connection
 from rekindle.store.replies import count_replies_waiting, replies_waiting
-from rekindle.terms.consent import ConsentKind
+from rekindle.terms.consent import ConsentKind, ConsentMarks
+from rekindle.terms.event import ConsentGiven
 from rekindle.terms.send import Channel
 from tests.engine.scene import put_shopper, rows
+from tests.event_factory import identified, tell
 from tests.factories import make_shop
 from tests.providers.signed_reports import Account, sign_twilio, sign_vonage
 from tests.web.sent import use
@@ -208,6 +210,27 @@ def test_yes_confirms_only_while_an_agreement_is_waited_for(
     world.clock.advance(timedelta(minutes=1))
     write(twilio, text, 2)
     assert world.consents["sms"] == expected
+
+
+def test_yes_to_our_question_confirms_what_it_asked(world: World, twilio: Account) -> None:
+    world.connection.execute("UPDATE shops SET double_opt_in = 'always' WHERE id = %s", [world.shop.id])
+    shop = replace(world.shop, double_opt_in="always")
+    said = ConsentGiven(channel="sms", granted=True, wording="Yes.", claimed=ConsentMarks(is_written=True))
+    told = identified(at=world.clock.now(), phone=PHONE, email=None, consents=(said,), visitor_key="a:77")
+    tell(world.connection, world.context, shop, told)
+    query = (
+        "SELECT consent, consent_confirmed, consent_written FROM contact_points WHERE shop_id = %s AND channel = 'sms'"
+    )
+    world.clock.advance(timedelta(minutes=1))
+    write(twilio, "Yes!", 1)
+    assert {tuple(row.values()) for row in rows(world.connection, query, world.shop.id)} == {("express", True, True)}
+    rule = "SELECT wording, source, evidence FROM consents WHERE shop_id = %s AND channel = 'sms' ORDER BY seq"
+    last = rows(world.connection, rule, world.shop.id)[-1]
+    assert last["wording"] == f"Yes, {shop.name} may remind me by text message of what I left in my cart."
+    assert last["source"] == "double opt-in"
+    assert last["evidence"]["method"] == "keyword"
+    write(twilio, "yes", 2)
+    assert verdicts(world) == ["confirm", "other"], "asked once, answered once"
 
 
 def test_help_is_given_once_an_hour_so_that_machines_do_not_talk_for_ever(world: World, twilio: Account) -> None:
