@@ -1,6 +1,6 @@
 """How does a letter go out through one of django-anymail's other providers? Anymail translates, our own client sends.
 
-Optional (``pip install 'rekindle[anymail]'``). Anymail makes the request and reads the answer; it never opens a
+Optional (docs/howto/provider-accounts.md). Anymail makes the request and reads the answer; it never opens a
 connection: the promises of `providers.base` about locks, doubt and egress hold here as everywhere. Providers that need
 more than HTTP (Amazon SES) are not taken; they have adapters of their own.
 """
@@ -22,7 +22,7 @@ from rekindle.providers.over_http import Dialect, UnsendableError, by_status, na
 from rekindle.providers.read_json import mapping, parsed
 
 _ESP = re.compile(r"[a-z][a-z_]{1,30}")
-_HINT: Final = "django-anymail is not installed: pip install 'rekindle[anymail]'"
+_HINT: Final = "django-anymail is not installed; how to add it: docs/howto/provider-accounts.md, Other providers"
 #: Written by our client itself.
 _OWN: Final = frozenset({"host", "content-length", "connection", "accept-encoding", "user-agent", "transfer-encoding"})
 _TAKEN: Final = frozenset({"sent", "queued"})
