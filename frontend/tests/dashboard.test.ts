@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { formatter, readChart, shortFormatter } from "../src/dashboard/chart_data";
+import { formatter, readChart, shortFormatter, wholeUnit } from "../src/dashboard/chart_data";
 import { inWords } from "../src/dashboard/relative_times";
 
 describe("numbers", () => {
@@ -16,6 +16,11 @@ describe("numbers", () => {
   test("are short on an axis", () => {
     expect(shortFormatter({ kind: "money", currency: "EUR" }, "en")(1_234_500)).toBe("€12.3K");
     expect(shortFormatter({ kind: "money", currency: "JPY" }, "en")(1_200)).toBe("¥1.2K");
+  });
+
+  test("an axis has no steps that its labels cannot tell apart", () => {
+    const units = [{ kind: "money", currency: "EUR" }, { kind: "money", currency: "JPY" }, { kind: "count" }, { kind: "percent" }] as const;
+    expect(units.map(wholeUnit)).toEqual([100, 1, 1, 0]);
   });
 });
 

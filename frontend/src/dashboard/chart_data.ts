@@ -39,7 +39,7 @@ export function formatter(unit: Unit, language: string): (value: number | null |
         ? { style: "percent", maximumFractionDigits: 1 }
         : { maximumFractionDigits: 0 };
   const format = new Intl.NumberFormat(language, options);
-  const scale = unit.kind === "money" ? 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2) : 1;
+  const scale = unit.kind === "money" ? wholeUnit(unit) : 1;
   return (value) => (value === null || value === undefined || Number.isNaN(value) ? "–" : format.format(value / scale));
 }
 
@@ -52,8 +52,12 @@ export function shortFormatter(unit: Unit, language: string): (value: number) =>
     maximumFractionDigits: 1,
     ...(money ? { style: "currency", currency: unit.currency, minimumFractionDigits: 0 } : {}),
   });
-  const digits = money
-    ? (new Intl.NumberFormat(language, { style: "currency", currency: unit.currency }).resolvedOptions().maximumFractionDigits ?? 2)
-    : 0;
-  return (value) => format.format(value / 10 ** digits);
+  const scale = wholeUnit(unit);
+  return (value) => format.format(value / scale);
+}
+
+/** What stands for one euro, one yen or one thing in a chart's values: an axis with finer steps would repeat its labels. */
+export function wholeUnit(unit: Unit): number {
+  if (unit.kind !== "money") return unit.kind === "count" ? 1 : 0;
+  return 10 ** (new Intl.NumberFormat("en", { style: "currency", currency: unit.currency }).resolvedOptions().maximumFractionDigits ?? 2);
 }

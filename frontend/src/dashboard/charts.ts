@@ -3,7 +3,7 @@ import { BarChart, LineChart } from "echarts/charts";
 import { GridComponent, LegendComponent, TooltipComponent } from "echarts/components";
 import { type EChartsCoreOption, type EChartsType, init, use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
-import { type ChartData, formatter, type Series, shortFormatter } from "./chart_data";
+import { type ChartData, formatter, type Series, shortFormatter, wholeUnit } from "./chart_data";
 
 use([BarChart, LineChart, GridComponent, LegendComponent, TooltipComponent, SVGRenderer]);
 
@@ -130,7 +130,7 @@ function axes(data: ChartData & { kind: "line" | "bar" }, look: Look, language: 
     yAxis: {
       type: "value",
       splitNumber: 4,
-      minInterval: data.unit.kind === "count" ? 1 : 0,
+      minInterval: wholeUnit(data.unit),
       axisLabel: { ...label, formatter: shortFormatter(data.unit, language) },
       splitLine: { lineStyle: { color: look.line, type: [3, 4] } },
     },
