@@ -23,11 +23,12 @@ _PATIENCE_S = 12.0
 
 @dataclass
 class Child:
-    """One running process with its name and log file."""
+    """One running process with its name and log file, in which its own lines begin at the byte ``begins``."""
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    begins: int = 0
 
 
 @dataclass
@@ -49,6 +50,7 @@ class Children:
         log = self.logs / f"{name}.log"
         parent = os.getpid()
         with log.open("ab") as out:
+            begins = out.tell()
             process = subprocess.Popen(
                 [sys.executable, "-m", "rekindle.commands.leash", str(parent), *arguments],
                 env=dict(environment),
@@ -57,7 +59,7 @@ class Children:
                 stderr=out,
                 process_group=0,
             )
-        child = Child(name, process, log)
+        child = Child(name, process, log, begins)
         self.running.append(child)
         return child
 
@@ -101,6 +103,13 @@ def tail(log: Path, lines: int = 12) -> str:
     if not log.exists():
         return ""
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+
+def complaints(child: Child, lines: int = 3) -> list[str]:
+    """The last warnings and errors that a child logged, as they stand in its log."""
+    text = child.log.read_bytes()[child.begins :].decode(errors="replace")
+    levels = ('"level": "warning"', '"level": "error"', '"level": "critical"')
+    return [line for line in text.splitlines() if any(level in line for level in levels)][-lines:]
 
 
 def _signal(child: Child, number: signal.Signals) -> None:

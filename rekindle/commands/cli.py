@@ -41,6 +41,9 @@ DJANGO_COMMANDS = {
     "sqlmigrate": "print a migration's SQL",
 }
 
+#: Commands that run until they are stopped.
+_LASTING = {"serve", "worker"}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit status: 0 done, 1 failed, 2 the operator's mistake, 130 interrupted."""
@@ -123,7 +126,8 @@ def _run(name: str, words: list[str]) -> int:
     args = parser_of(name).parse_args(words)
     module = _module(name)
     if getattr(module, "NEEDS_DATABASE", True):
-        _prepare()
+        # Who sits at a terminal is told in words what a short command did; its log lines would only be in the way.
+        _prepare("WARNING" if name not in _LASTING and sys.stderr.isatty() else "INFO")
     status: int = module.run(args)
     return status
 
@@ -142,10 +146,10 @@ def _run_django(words: list[str]) -> int:
     return 0
 
 
-def _prepare() -> None:
+def _prepare(log_level: str = "INFO") -> None:
     from rekindle.commands.prepare import prepare
 
-    prepare(os.environ)
+    prepare(os.environ, log_level=log_level)
 
 
 def _version() -> str:

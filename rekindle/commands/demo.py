@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rekindle.commands.children import Children, StopRequest, tail
+from rekindle.commands.children import Children, StopRequest, complaints, tail
 from rekindle.lib.operator_error import OperatorError
 
 if TYPE_CHECKING:
@@ -173,6 +173,8 @@ def _tell_once(place: Place, args: argparse.Namespace) -> int:
             print(
                 f"The {ended.name} process had ended ({ended.process.returncode}):\n{tail(ended.log)}", file=sys.stderr
             )
+        for child in place.children.running:
+            print("\n".join([f"What {child.name} said is in {child.log}", *complaints(child)]), file=sys.stderr)
         return 1
     print(f"Told in {time.monotonic() - began:.1f} s: one cart left behind, one cart back.")
     return 0
