@@ -24,6 +24,10 @@ class TrustedProxies:
     count: int = 0
     networks: tuple[Network, ...] = field(default=())
 
+    def __bool__(self) -> bool:
+        """Whether any is trusted."""
+        return self.count > 0 or bool(self.networks)
+
     @classmethod
     def parse(cls, text: str) -> TrustedProxies:
         """``0``, a number of proxies, or their networks separated by commas. Raises ValueError.
@@ -54,7 +58,7 @@ class TrustedProxies:
         >>> TrustedProxies().client_of("203.0.113.9", "6.6.6.6")
         '203.0.113.9'
         """
-        if not self.count and not self.networks:
+        if not self:
             return peer
         found, hops = _plain(peer), 0
         for told in reversed(forwarded_for[-_LONGEST_HEADER:].split(",")):

@@ -107,4 +107,4 @@ def all_headers(answer: Answer) -> list[tuple[str, str]]:
 def remote_of(peer: str, header: Callable[[str], str]) -> str:
     """The address a request came from: the peer's, or what our own proxies say in X-Forwarded-For."""
     proxies: TrustedProxies = settings.TRUSTED_PROXIES
-    return proxies.client_of(peer, header("x-forwarded-for"))
+    return proxies.client_of(peer, header("x-forwarded-for")) if proxies else peer

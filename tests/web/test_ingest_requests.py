@@ -23,8 +23,9 @@ from rekindle.web.crowd import FEW
 from rekindle.web.http import Answer, Request
 from rekindle.web.ingest.app import Intake
 from rekindle.web.ingest.limits import MAX_BODY
+from rekindle.web.ingest.patience import Patience
 from rekindle.web.ingest.store import EventStore
-from rekindle.web.ingest.writer import Job, Stored, Writer
+from rekindle.web.ingest.writer import Job, NotStored, Stored, Writer
 from rekindle.web.rate import RateLimit
 from rekindle.web.remember import Remembered
 
@@ -385,6 +386,8 @@ def test_a_database_that_never_answers_is_503(
     frozen = threading.Event()
     recorder.fail = lambda _events: frozen.wait(20) and None
     monkeypatch.setattr("rekindle.web.ingest.app.TIMEOUT_S", 0.05)
+    monkeypatch.setattr("rekindle.web.ingest.patience.LOOK_S", 0.01)
+    monkeypatch.setattr(intake, "_patience", Patience(NotStored(again=True), 0.05))
     body = msgspec.json.encode(batch(track("x")))
     request = Request(method="POST", path="/v1/batch", read=lambda _limit: body)
 

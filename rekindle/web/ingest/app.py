@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+import msgspec
 import psycopg
 
 from rekindle.lib.clock import Clock
@@ -30,10 +31,19 @@ from rekindle.web.ingest.answers import (
 )
 from rekindle.web.ingest.arrival import Arrival
 from rekindle.web.ingest.body import check_head, decoded, too_large
-from rekindle.web.ingest.envelope import Envelope, check_event, is_single, open_batch, open_event, open_single
+from rekindle.web.ingest.envelope import (
+    Envelope,
+    check_event,
+    is_single,
+    open_batch,
+    open_event,
+    open_single,
+    single_envelope,
+)
 from rekindle.web.ingest.keys import told_key
 from rekindle.web.ingest.limits import MAX_BODY
 from rekindle.web.ingest.moments import skew_of
+from rekindle.web.ingest.patience import Patience
 from rekindle.web.ingest.problem import EventError, Findings, RequestError
 from rekindle.web.ingest.segment import read_event
 from rekindle.web.ingest.shapes import Message
@@ -62,14 +72,13 @@ ENDPOINTS = {
 }
 
 
-@dataclass(slots=True)
-class Parcel:
+class Parcel(msgspec.Struct):
     """The events of one request, read: those to store with their positions, and what was wrong with others."""
 
     shop: ShopSettings
-    events: list[ShopEvent] = field(default_factory=list)
-    positions: list[int] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
+    events: list[ShopEvent] = []
+    positions: list[int] = []
+    refusals: list[Refusal] = []
 
 
 class Intake:
@@ -89,6 +98,7 @@ class Intake:
         self._clock = clock
         self._rate = rate
         self._push_hosts = push_hosts
+        self._patience: Patience[Result] = Patience(NotStored(again=True), TIMEOUT_S)
 
     # --- the two entrances
 
@@ -130,10 +140,8 @@ class Intake:
                 return _finish(endpoint, parcel, STORED, began)
             future: asyncio.Future[Result] = loop.create_future()
             self._submit(parcel, future)
-            patience = loop.call_later(TIMEOUT_S, _give_up, future)
-            result = await future
-            patience.cancel()
-            return _finish(endpoint, parcel, result, began)
+            self._patience.watch(future, began)
+            return _finish(endpoint, parcel, await future, began)
         except (RequestError, psycopg.OperationalError) as error:
             return _turned_away(error)
 
@@ -144,7 +152,7 @@ class Intake:
             raise too_large()
         body = decoded(raw, request.header("content-encoding"))
         if endpoint.single or (endpoint.strict and is_single(body)):
-            return open_single(body)
+            return single_envelope(body)
         return open_batch(body)
 
     def _key(self, request: Request, envelope: Envelope) -> str:
@@ -189,7 +197,7 @@ class Intake:
                 check_event(raw)
                 event = usual_event(raw, arrival) if envelope.single is None else None
                 if event is None:
-                    opened = envelope.single or open_event(raw)
+                    opened = envelope.single or (open_single if envelope.is_single else open_event)(raw)
                     message = opened[0]
                     event = read_event(raw, opened, arrival, findings, implied_type=endpoint.single)
             except EventError as error:
@@ -229,12 +237,6 @@ def _finish(endpoint: Endpoint, parcel: Parcel, result: Result, began: float) ->
     if outcome.refusals:
         metrics.REFUSED.inc(len({refusal.index for refusal in outcome.refusals if not refusal.kept}))
     return strict_answer(outcome) if endpoint.strict else compatible_answer(outcome)
-
-
-def _give_up(future: asyncio.Future[Result]) -> None:
-    """The events may still be stored; the sender is told to send them again, which is harmless."""
-    if not future.done():
-        future.set_result(NotStored(again=True))
 
 
 def _other(request: Request) -> Answer:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from rekindle.terms.shop import ShopSettings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """``gpc`` is the browser's own signal, sent as a header; ``push_hosts`` are push services beside the known ones.
     ``is_server``: it named the shop's secret key. ``remote`` and ``agent``: the network address and the browser it came
     from, of which a consent's receipt keeps a piece."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 
 import msgspec
 
@@ -28,16 +27,16 @@ _NOT_A_NUMBER = b"NaN"
 Opened = tuple[Message, EventError | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """``events`` are one JSON text each, not yet looked into; key and time of sending as they were told.
 
-    ``single`` is the one event of a body that is an event, opened already.
+    ``is_single``: the body is the one event. ``single`` is that event where it had to be opened already.
     """
 
     events: list[bytes]
     write_key: object
     sent_at: object
+    is_single: bool = False
     single: Opened | None = None
 
 
@@ -51,8 +50,14 @@ class _Kind(msgspec.Struct):
     type: str | None = None
 
 
+class _Head(msgspec.Struct):
+    writeKey: str | None = None  # noqa: N815
+    sentAt: str | None = None  # noqa: N815
+
+
 _KIND = msgspec.json.Decoder(_Kind)
 _BATCH = msgspec.json.Decoder(_Batch)
+_HEAD = msgspec.json.Decoder(_Head)
 
 
 def open_batch(body: bytes) -> Envelope:
@@ -66,13 +71,22 @@ def open_batch(body: bytes) -> Envelope:
     return _counted([bytes(raw) for raw in found.batch], found.writeKey, found.sentAt)
 
 
-def open_single(body: bytes) -> Envelope:
-    """A body that is one event. Raises RequestError when it is not a JSON object."""
+def single_envelope(body: bytes) -> Envelope:
+    """A body that is one event, looked into no further than for its key. Raises RequestError: it is no JSON object."""
     try:
-        opened = message_of(body)
+        head = _HEAD.decode(body)
+    except (msgspec.MsgspecError, RecursionError):
+        opened = open_single(body)
+        return Envelope([body], opened[0].writeKey, opened[0].sentAt, True, opened)
+    return Envelope([body], head.writeKey, head.sentAt, True)
+
+
+def open_single(body: bytes) -> Opened:
+    """The event of a body that is one. Raises RequestError when it is not a JSON object."""
+    try:
+        return message_of(body)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise _not_an_envelope(error, "one event") from None
-    return Envelope([body], opened[0].writeKey, opened[0].sentAt, opened)
 
 
 def is_single(body: bytes) -> bool:

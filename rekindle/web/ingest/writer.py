@@ -90,7 +90,7 @@ class Writer:
 
     def submit(self, job: Job) -> bool:
         """Queue a job; False when too much is waiting already."""
-        with self._changed:
+        with self._lock:
             if self._count + len(job.events) > MAX_WAITING and self._count:
                 return False
             if not self._started:

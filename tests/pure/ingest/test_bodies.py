@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rekindle.web.http import Request
 from rekindle.web.ingest.arrival import Arrival
 from rekindle.web.ingest.body import check_head, decoded
-from rekindle.web.ingest.envelope import depth_exceeds, open_batch, open_event, open_single
+from rekindle.web.ingest.envelope import depth_exceeds, open_batch, open_event, single_envelope
 from rekindle.web.ingest.limits import MAX_BODY, MAX_DEPTH, MAX_EVENT, MAX_EVENTS
 from rekindle.web.ingest.problem import EventError, Findings, RequestError
 from rekindle.web.ingest.segment import read_event
@@ -233,7 +233,7 @@ def test_any_json_is_either_an_event_or_a_refusal(
 @given(st.binary(max_size=300))
 def test_any_bytes_are_answered(body: bytes) -> None:
     statuses = set()
-    for opened in (open_batch, open_single):
+    for opened in (open_batch, single_envelope):
         try:
             opened(decoded(body, ""))
         except RequestError as error:
