@@ -89,6 +89,8 @@ ALLOWED_HOSTS = [h for h in _text("ALLOWED_HOSTS").split(",") if h] or [
 ]
 #: Where an embedded PostgreSQL and other local state live.
 HOME = Path(_text("HOME", ".rekindle")).resolve()
+#: Where the ends of the chains of consents and of the log are kept outside of the database: best on another disk.
+HEADS_FILE = Path(_text("HEADS_FILE") or HOME / "heads.jsonl")
 #: Largest number of database connections a web process keeps.
 DATABASE_POOL = _number("DATABASE_POOL", 8, 1, 200)
 #: Threads of a web process for pages and links; events need none.

@@ -37,7 +37,12 @@ def run(args: argparse.Namespace) -> int:
 
     if not 1 <= args.days <= 3_660:
         raise OperatorError("--days must be 1 to 3660.")
-    context = Context(hash_key=settings.HASH_KEY, vault_key=settings.VAULT_KEY, public_url=settings.PUBLIC_URL)
+    context = Context(
+        hash_key=settings.HASH_KEY,
+        vault_key=settings.VAULT_KEY,
+        public_url=settings.PUBLIC_URL,
+        heads_file=settings.HEADS_FILE,
+    )
     began = time.monotonic()
     try:
         with connect(settings.DATABASE_URL) as connection:

@@ -1,8 +1,10 @@
 """What does `rekindle ...` run?
 
 A sub-command is a module of this package with `HELP` (one line), `configure(parser)` and `run(args) -> int`; its name
-is the module's with dashes. The list is read from the files without importing them, so that `--help` is quick and a
-broken command cannot break another; a command module therefore imports what is heavy, and every model, inside `run`.
+is the module's with dashes. `LOGGED` names those of its verbs (`args.verb`, or `args.state`) that change something, and
+the deed that the log of people's actions gets for them. The list is read from the files without importing them, so that
+`--help` is quick and a broken command cannot break another; a command module therefore imports what is heavy, and every
+model, inside `run`.
 Unless it says `NEEDS_DATABASE = False`, the database is found (or started) and Django is set up before `run`.
 Django's own commands (`rekindle migrate`, `shell`, ...) pass through to Django after the same preparation.
 """
@@ -43,6 +45,10 @@ DJANGO_COMMANDS = {
 
 #: Commands that run until they are stopped.
 _LASTING = {"serve", "worker"}
+
+
+#: Arguments of commands that the log names; none of them is a secret, and none is about a shopper.
+NAMED_IN_LOG = ("account", "shop", "role", "slug", "dry_run")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -129,7 +135,29 @@ def _run(name: str, words: list[str]) -> int:
         # Who sits at a terminal is told in words what a short command did; its log lines would only be in the way.
         _prepare("WARNING" if name not in _LASTING and sys.stderr.isatty() else "INFO")
     status: int = module.run(args)
+    deed = getattr(module, "LOGGED", {}).get(str(getattr(args, "verb", getattr(args, "state", ""))))
+    if deed is not None:
+        _write_down(deed, status, args)
     return status
+
+
+def _write_down(deed: str, status: int, args: argparse.Namespace) -> None:
+    """A command that changes what people could change in the dashboard stands in the same log."""
+    from django.conf import settings
+
+    from rekindle.engine.audit_log import note
+    from rekindle.engine.context import Context
+    from rekindle.store.database import connect
+    from rekindle.store.shops import shop_by_slug
+    from rekindle.terms.log_entry import Deed, LogOutcome
+
+    context = Context(hash_key=settings.HASH_KEY, vault_key=settings.VAULT_KEY, public_url=settings.PUBLIC_URL)
+    facts = {name: value for name in NAMED_IN_LOG if (value := getattr(args, name, None)) is not None}
+    with connect(settings.DATABASE_URL) as connection:
+        shop = shop_by_slug(connection, str(facts["shop"])) if "shop" in facts else None
+        outcome = LogOutcome.DONE if status == 0 else LogOutcome.FAILED
+        made = Deed(actor="command line", action=deed, outcome=outcome, shop_id=shop.id if shop else None, facts=facts)
+        note(connection, context, made)
 
 
 def _run_django(words: list[str]) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rekindle.store.database import Connection
     from rekindle.terms.shop import ShopSettings
 
+LOGGED = {"keep-wording": "keep_wording"}
 HELP = "keep the texts that shoppers agree to"
 
 _PURPOSES = ("email", "sms", "push", "track_opens", "track_clicks")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rekindle.store.database import Connection
     from rekindle.terms.shop import ShopSettings
 
+LOGGED = {"add": "change_people", "password": "change_password"}
 HELP = "add people who may enter the dashboard, set passwords"
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rekindle.terms.privacy_request import PrivacyRequest
     from rekindle.terms.shop import ShopSettings
 
+LOGGED = {"add": "handle_requests", "step": "handle_requests", "show": "handle_requests"}
 HELP = "answer requests about personal data: access, erasure, correction, objection"
 
 

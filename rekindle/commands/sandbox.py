@@ -9,6 +9,7 @@ import argparse
 
 from rekindle.lib.operator_error import OperatorError
 
+LOGGED = {"on": "switch_sandbox_on", "off": "switch_sandbox_off"}
 HELP = "let a shop's messages go nowhere, for a trial"
 
 

@@ -44,6 +44,7 @@ def _work(stop: StopRequest) -> int:
         public_url=settings.PUBLIC_URL,
         sandbox=settings.SANDBOX,
         push_hosts=settings.PUSH_HOSTS,
+        heads_file=settings.HEADS_FILE,
     )
     loops = make_loops(settings.DATABASE_URL, context)
     spare_the_collector()

@@ -14,9 +14,10 @@ from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from rekindle.engine.audit_log import fault_of_log, kept_heads
 from rekindle.engine.consents import ledger_key, with_bytes
 from rekindle.engine.context import Context
-from rekindle.engine.law import default_pack
+from rekindle.engine.law import laws
 from rekindle.lib.ids import floor_id
 from rekindle.policy.consent_chain import ConsentRow, first_fault
 from rekindle.policy.recheck import Broken, Went, broken
@@ -58,6 +59,7 @@ CHECKS: Mapping[str, str] = {
     "once": "No step of a run was written twice.",
     "settled": "No message is left on its way without a worker.",
     "consents": "The ledger of consents is whole.",
+    "log": "The log of what people did is whole, and goes on from the heads that were kept outside.",
 }
 _JUDGED = {
     "undecided": "decided",
@@ -114,6 +116,8 @@ def audit(connection: Connection, context: Context, *, since: datetime, slack: t
     for bucket in store.buckets_to_audit(connection, buckets, span):
         with store.reading(connection):
             case.look_at(bucket, now)
+    count, fault = fault_of_log(connection, context, kept_heads(context.heads_file))
+    case.checks["log"].add(count, int(fault is not None), [fault] if fault else [])
     return Report(now, since, list(case.checks.values()))
 
 
@@ -124,8 +128,6 @@ class _Case:
         self.shops = shops
         self.checks = {name: Check(name) for name in CHECKS}
         self._connection, self._context, self._span = connection, context, span
-        self._pack = default_pack()
-        self._rules: dict[tuple[tuple[str, ...], Channel], Rules] = {}
         self._laws: dict[tuple[int, tuple[str, ...], Channel], tuple[Rules, SendLimits, int]] = {}
 
     def look_at(self, bucket: int, now: datetime) -> None:
@@ -198,7 +200,8 @@ class _Case:
 
     def _law_of(self, one: Went) -> tuple[Rules, SendLimits, int] | None:
         """Rules of the regions that the decision names, with the shop's limits; None when other rules decided."""
-        shop, pack = self.shops.get(one.shop_id), self._pack
+        shop = self.shops.get(one.shop_id)
+        pack = laws().pack_of(shop) if shop else None
         if shop is None or pack is None or any(region not in pack.regions for region in one.regions):
             return None
         key = (one.shop_id, one.regions, one.channel)

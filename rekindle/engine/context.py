@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from rekindle.lib.clock import SYSTEM_CLOCK, Clock
@@ -30,6 +31,7 @@ class Context:
     public_url: str
     clock: Clock = SYSTEM_CLOCK
     sandbox: bool = False  #: a trial: accounts at the sandbox work
+    heads_file: Path | None = None  #: where the ends of the chains are kept outside of the database
     push_hosts: tuple[str, ...] = ()  #: push services besides the known ones, as `lib.push_endpoint` takes them
 
     @property

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from rekindle.engine.abandon import abandon
 from rekindle.engine.advance import advance
+from rekindle.engine.audit_log import keep_head
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
 from rekindle.engine.delivery_loop import DeliveryLoop
@@ -74,6 +75,7 @@ JOBS = (
     Job("measure-late", 900, measure_late),
     Job("measure-deep", 86_400, measure_deep, lease_s=7_200),
     Job("privacy-dates", 900, escalate),
+    Job("keep-heads", 3_600, keep_head),
     Job("forget-tokens", 3_600, forget_old_tokens),
     Job("forget-text-slots", 86_400, forget_text_slots),
     Job("forget-askers", 3_600, forget_askers),

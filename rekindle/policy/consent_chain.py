@@ -7,15 +7,14 @@ only seen against a head that was kept elsewhere: `head` is what to keep.
 
 from __future__ import annotations
 
-import hmac
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from hashlib import sha256
+from datetime import datetime
 
-#: What the first row of a chain follows.
-GENESIS = bytes(32)
+from rekindle.policy import chain
+from rekindle.policy.chain import GENESIS, Link, instant, link_hash
+
+__all__ = ["GENESIS", "ConsentRow", "first_fault", "row_hash"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,22 +40,7 @@ def row_hash(key: bytes, row: ConsentRow) -> bytes:
 
     Raises: ValueError for a key shorter than 32 bytes.
     """
-    if len(key) < 32:
-        raise ValueError("the ledger's key needs at least 32 bytes")
-    fields = [
-        row.shop_id,
-        row.channel,
-        row.address_hash.hex(),
-        row.seq,
-        row.kind,
-        _instant(row.at),
-        _instant(row.recorded_at),
-        row.wording,
-        row.source,
-        row.evidence,
-    ]
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hmac.digest(key, row.previous_hash + text.encode(), sha256)
+    return link_hash(key, row.previous_hash, _fields(row))
 
 
 def first_fault(key: bytes, rows: Iterable[ConsentRow], *, head: tuple[int, bytes] | None = None) -> str | None:
@@ -64,20 +48,20 @@ def first_fault(key: bytes, rows: Iterable[ConsentRow], *, head: tuple[int, byte
 
     ``head``: the number and hash of its last row as kept elsewhere; with it a chain that was cut off is found too.
     """
-    previous, seq, seen = GENESIS, 0, head is None
-    for row in rows:
-        if row.seq != seq + 1:
-            return f"row {seq + 1} is missing"
-        if row.previous_hash != previous:
-            return f"row {row.seq} does not follow the one before it"
-        if not hmac.compare_digest(row_hash(key, row), row.row_hash):
-            return f"row {row.seq} was changed"
-        previous, seq = row.row_hash, row.seq
-        seen = seen or head == (row.seq, row.row_hash)
-    if not seen:
-        return f"the chain ends at row {seq}, before the head that was kept"
-    return None
+    links = (Link(row.seq, _fields(row), row.previous_hash, row.row_hash) for row in rows)
+    return chain.first_fault(key, links, dict([head]) if head else None)
 
 
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+def _fields(row: ConsentRow) -> list[object]:
+    return [
+        row.shop_id,
+        row.channel,
+        row.address_hash.hex(),
+        row.seq,
+        row.kind,
+        instant(row.at),
+        instant(row.recorded_at),
+        row.wording,
+        row.source,
+        row.evidence,
+    ]

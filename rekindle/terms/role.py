@@ -26,6 +26,7 @@ class Action(StrEnum):
     CHANGE_SHOP = "change_shop"  #: thresholds, sender, holdout, write key, mail account
     CHANGE_PEOPLE = "change_people"  #: give and take access
     HANDLE_REQUESTS = "handle_requests"  #: answer requests about personal data: files, erasures, corrections
+    READ_LOG = "read_log"  #: see and export what people did
 
 
 _EVERYBODY = frozenset({Action.READ})
@@ -38,7 +39,8 @@ _DAILY_WORK = _EVERYBODY | {
 }
 
 ALLOWED_ACTIONS: dict[Role, frozenset[Action]] = {
-    Role.OWNER: _DAILY_WORK | {Action.LOOSEN_LAW, Action.CHANGE_SHOP, Action.CHANGE_PEOPLE, Action.HANDLE_REQUESTS},
+    Role.OWNER: _DAILY_WORK
+    | {Action.LOOSEN_LAW, Action.CHANGE_SHOP, Action.CHANGE_PEOPLE, Action.HANDLE_REQUESTS, Action.READ_LOG},
     Role.MARKETER: _DAILY_WORK,
     Role.VIEWER: _EVERYBODY,
 }

@@ -17,6 +17,7 @@ import pytest
 
 from rekindle.commands.audit import as_json, as_text
 from rekindle.engine.audit import CHECKS, Report, audit
+from rekindle.engine.audit_log import note
 from rekindle.engine.consents import record_consent
 from rekindle.engine.context import Context
 from rekindle.lib.clock import MovableClock
@@ -25,6 +26,7 @@ from rekindle.store.buckets import address_bucket
 from rekindle.store.database import Connection, connect
 from rekindle.store.shops import load_shop
 from rekindle.terms.consent import ConsentKind
+from rekindle.terms.log_entry import Deed
 from rekindle.terms.send import Channel
 
 from .month import BEGIN, Month
@@ -205,6 +207,13 @@ class Planter:
             b=one.bucket, k=one.id, shop=one.shop_id, who=one.shopper_id, run=one.enrolment_id, at=one.at,
         )  # fmt: skip
         return one.id
+
+    def log(self) -> object:
+        with self.connection.transaction():
+            note(self.connection, self.context, Deed(actor="ada", action="change_shop"))
+            self.run("SET LOCAL session_replication_role = replica")
+            self.run("UPDATE audit_log SET actor = 'somebody else'")
+        return "row 1 was changed"
 
     def consents(self) -> object:
         row = self.run("SELECT bucket, id, shop_id FROM consents ORDER BY id LIMIT 1").fetchone()

@@ -4,6 +4,7 @@ from rekindle.store.models.carts import CartRow, Event, Order, Product, ProductP
 from rekindle.store.models.config import (
     AccountQuota,
     Alert,
+    AuditEntry,
     ConsentWording,
     FlowRow,
     FlowVersion,
@@ -36,6 +37,7 @@ __all__ = [
     "AccountQuota",
     "Alert",
     "Attribution",
+    "AuditEntry",
     "CartRow",
     "ChangedHour",
     "Consent",

@@ -278,3 +278,26 @@ class SignInAttempts(models.Model):
 
     class Meta:
         db_table = "sign_in_attempts"
+
+
+class AuditEntry(models.Model):
+    """What somebody did, in one chain of keyed hashes over the installation. A trigger refuses changes and deletions."""
+
+    seq = models.BigIntegerField(primary_key=True)
+    at = models.DateTimeField()
+    shop_id = models.BigIntegerField(null=True)
+    actor = models.CharField(max_length=200)
+    action = models.CharField(max_length=200)
+    outcome = models.CharField(max_length=12)
+    subject = models.CharField(max_length=200)
+    facts = models.JSONField(default=dict)
+    network = models.CharField(max_length=200)
+    previous_hash = models.BinaryField()
+    row_hash = models.BinaryField()
+
+    class Meta:
+        db_table = "audit_log"
+        indexes = [
+            # used by the log's page of a shop
+            models.Index(fields=["shop_id", "seq"], name="audit_log_shop"),
+        ]

@@ -6,8 +6,8 @@ the sign-in page; a shop without membership does not exist (404); a role without
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
 from typing import Concatenate, Final, ParamSpec
@@ -17,16 +17,22 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import render
 
+from rekindle.engine.audit_log import note
 from rekindle.engine.context import Context
+from rekindle.lib.traces import network_of
 from rekindle.store.buckets import buckets_of
 from rekindle.store.dashboard.access import ShopAccess, shops_of_person
 from rekindle.store.database import Connection
 from rekindle.store.shops import load_shop
+from rekindle.terms.log_entry import Deed, LogOutcome
 from rekindle.terms.role import Action, Role, may
 from rekindle.terms.shop import ShopSettings
 from rekindle.web import runtime
+from rekindle.web.http import remote_of
 
 P = ParamSpec("P")
+#: Actions of which looking alone is written down: what is seen there is about single people.
+LOOKED_AT: Final = frozenset({Action.HANDLE_REQUESTS})
 GUARDED: Final = "guarded_actions"  #: attribute by which a test finds out what a route asks for
 
 
@@ -42,6 +48,7 @@ class Visit:
     account: str  #: the name the person signed in with
     shops: Sequence[ShopAccess]
     now: datetime
+    noted: dict[str, object] = field(default_factory=dict)  #: what the log is to hold of this request; never addresses
 
     @property
     def buckets(self) -> list[int]:
@@ -69,8 +76,12 @@ def shop_view(
                 if action is None:
                     return HttpResponseNotAllowed(sorted(actions))
                 if not visit.may(action):
+                    _note(visit, action, LogOutcome.REFUSED, kwargs)
                     return render(request, "dashboard/not_allowed.html", {"visit": visit}, status=403)
                 response = view(visit, *args, **kwargs)
+                if action is not Action.READ and (request.method == "POST" or action in LOOKED_AT):
+                    done = response.status_code < 400
+                    _note(visit, action, LogOutcome.DONE if done else LogOutcome.FAILED, kwargs)
             response["Cache-Control"] = "no-store"
             return response
 
@@ -78,6 +89,27 @@ def shop_view(
         return guarded
 
     return wrap
+
+
+def _note(visit: Visit, action: Action, outcome: LogOutcome, things: Mapping[str, object]) -> None:
+    """Write down what the person did: by which route, to which thing, with what the view noted."""
+    request = visit.request
+    route = request.resolver_match.url_name if request.resolver_match else ""
+    deed = Deed(
+        actor=visit.account,
+        action=action.value,
+        outcome=outcome,
+        shop_id=visit.shop.id,
+        subject=" ".join(f"{name}={value}" for name, value in things.items() if name != "slug"),
+        facts={"route": route, **visit.noted},
+        network=network_of_request(request),
+    )
+    note(visit.connection, visit.context, deed)
+
+
+def network_of_request(request: HttpRequest) -> str:
+    """The network that a request came from, shortened."""
+    return network_of(remote_of(request.META.get("REMOTE_ADDR", ""), lambda name: request.headers.get(name, "")))
 
 
 def to_sign_in(request: HttpRequest) -> HttpResponse:

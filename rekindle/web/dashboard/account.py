@@ -88,6 +88,7 @@ def switch(visit: Visit, account_id: int) -> HttpResponse:
     """On or off, stopped or started again: ``to`` is on, off, stop or start."""
     found, by = load_account(visit, account_id), person_id_of(visit.request)
     wanted = visit.request.POST.get("to", "")
+    visit.noted["to"] = wanted[:10]
     if wanted in ("on", "off"):
         kept = AccountRoute(
             position=found.position, weight=found.weight, limits=found.limits or {}, enabled=wanted == "on"
@@ -166,6 +167,7 @@ def _save(visit: Visit, kind: str, form: AccountForm, known: AccountLine | None)
     if not form.is_valid():
         return None
     data, by = form.cleaned_data, person_id_of(visit.request)
+    visit.noted.update(kind=kind, typed=sorted(name for name, value in data.items() if value))
     account_id = known.id if known else None
     where = (visit.connection, visit.context, visit.shop)
     try:

@@ -128,6 +128,7 @@ def reveal(visit: Visit, bucket: int, cart_id: UUID) -> HttpResponse:
     page = _load(visit, bucket, cart_id)
     facts = {"shop": visit.shop.id, "cart": str(page.id), "by": person_id_of(visit.request)}
     log.info("address_revealed", extra={"facts": facts})
+    visit.noted["shopper"] = str(page.shopper_id)
     if not wants_part(visit):
         return _show(visit, page, revealed=True)
     shopper = _shopper_of(visit, page)

@@ -16,6 +16,7 @@ def add(visit: Visit) -> HttpResponse:
     """Add somebody; a new account's password is shown on the page that answers, and never again."""
     account = visit.request.POST.get("account", "").strip()
     role = _role(visit)
+    visit.noted.update(account=account, role=role.value if role else "")
     if role is None:
         return _mistake(visit, "Choose a role.", account)
     try:
@@ -40,6 +41,7 @@ def change(visit: Visit, person_id: int) -> HttpResponse:
     """Give somebody another role, or take their access."""
     by = person_id_of(visit.request)
     role = _role(visit)
+    visit.noted["role"] = "removed" if visit.request.POST.get("remove") else role.value if role else ""
     try:
         if visit.request.POST.get("remove"):
             remove_from_shop(visit.connection, shop_id=visit.shop.id, person_id=person_id, by=by)

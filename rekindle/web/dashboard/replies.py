@@ -43,6 +43,7 @@ def settle(visit: Visit, bucket: int, reply_id: UUID) -> HttpResponse:
     if bucket not in visit.buckets or not has_reply(visit.connection, bucket, reply_id, visit.shop.id):
         raise Http404("there is no such reply")
     wanted = visit.request.POST.get("choice", "")
+    visit.noted["choice"] = wanted[:40]
     if wanted not in list(Decided):
         return HttpResponseBadRequest("choice must be one of " + ", ".join(Decided), content_type="text/plain")
     decision = ReplyDecision(bucket, reply_id, Decided(wanted), visit.account)

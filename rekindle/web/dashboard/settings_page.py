@@ -89,6 +89,7 @@ def show_settings(visit: Visit, replaced: Mapping[str, object], *, status: int =
         "sender_form": SenderForm.of(shop),
         "rules_form": RulesForm.of(shop),
         "may_change": visit.may(Action.CHANGE_SHOP),
+        "may_read_log": visit.may(Action.READ_LOG),
         "may_change_people": visit.may(Action.CHANGE_PEOPLE),
         "write_key": write_key_of(visit.connection, shop.id) if visit.may(Action.CHANGE_SHOP) else "",
         "secret_key_at": secret_key_made_at(visit.connection, shop.id) if visit.may(Action.CHANGE_SHOP) else None,
@@ -107,6 +108,12 @@ def back_to_settings(visit: Visit, card: str) -> HttpResponse:
 def _save(visit: Visit, name: str, form: ShopForm | SenderForm | RulesForm, card: str) -> HttpResponse:
     if not form.is_valid():
         return show_settings(visit, {name: form, "wrong": card}, status=422)
-    change_shop(visit.connection, visit.shop.id, form.changes(), by=person_id_of(visit.request))
+    changes = form.changes()
+    visit.noted["changed"] = {
+        name: [getattr(visit.shop, name, None), value]
+        for name, value in changes.items()
+        if getattr(visit.shop, name, None) != value
+    }
+    change_shop(visit.connection, visit.shop.id, changes, by=person_id_of(visit.request))
     messages.success(visit.request, "Saved. Workers use it within seconds.")
     return back_to_settings(visit, card)

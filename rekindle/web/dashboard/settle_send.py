@@ -40,6 +40,7 @@ def settle(visit: Visit, bucket: int, send_id: UUID) -> HttpResponse:
     ):
         raise Http404("there is no such send")
     wanted = visit.request.POST.get("choice", "")
+    visit.noted["choice"] = wanted[:40]
     if wanted == LOOK_UP:
         _look_up(visit, bucket, send_id)
     elif wanted in list(Choice):

@@ -29,6 +29,7 @@ def switch_on(visit: Visit, key: str) -> HttpResponse:
 def switch_off(visit: Visit, key: str) -> HttpResponse:
     _known(visit, key)
     end_running = visit.request.POST.get("end_running") == "yes"
+    visit.noted["end_running"] = end_running
     ended = deactivate_flow(visit.connection, visit.context, visit.shop, key, end_running=end_running, by=visit.account)
     runs = f" {ended:,} run{'' if ended == 1 else 's'} ended." if end_running else " What is under way goes on."
     messages.success(visit.request, f"The flow is off.{runs}")

@@ -81,6 +81,7 @@ def test_the_timeline_runs_from_the_first_item_to_the_order(world: World, seeded
         assert titles.index(first) < titles.index(then), (first, then)
 
 
+@pytest.mark.writes
 def test_the_address_is_masked_and_shown_only_on_demand_to_those_who_may(world: World, seeded: Seeded) -> None:
     cart = seeded.story
     (address,) = [r["address"] for r in rows_of(world, "contact_points") if r["shopper_id"] == cart["shopper_id"]]
@@ -97,6 +98,7 @@ def test_the_address_is_masked_and_shown_only_on_demand_to_those_who_may(world: 
     assert "Show in full" not in page(world, cart, VIEWER)
 
 
+@pytest.mark.writes
 def test_who_asked_for_an_address_is_logged_without_the_address(
     world: World, seeded: Seeded, caplog: pytest.LogCaptureFixture
 ) -> None:
