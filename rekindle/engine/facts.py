@@ -20,9 +20,10 @@ from rekindle.store import outbox
 from rekindle.store.async_connection import AsyncConnection
 from rekindle.store.devices import devices_to_reach
 from rekindle.store.outbox import CartRow, Claimed, HistoryRow, SendRow
-from rekindle.terms.cart import BEFORE_CHECKOUT, CartState
+from rekindle.terms.cart import BEFORE_CHECKOUT, CartState, Stage
 from rekindle.terms.consent import ConsentKind, ConsentMarks, ConsentState
 from rekindle.terms.limits import HOUSE_LIMITS
+from rekindle.terms.preferences import Topic, parse_preferences
 from rekindle.terms.send import Arm, Channel, EnrolmentState, MessageKind
 from rekindle.terms.send_facts import (
     CartFacts,
@@ -169,6 +170,7 @@ def _cart(found: SendRow | CartRow | None) -> CartFacts | None:
         touched_at=found.touched_at,
         ordered=bool(found.ordered),
         has_checkout=found.cart_stage not in BEFORE_CHECKOUT,
+        topic=topic_of(found.cart_stage),
     )
 
 
@@ -188,8 +190,17 @@ def _shopper(row: SendRow | None, shop: ShopSettings | None) -> ShopperFacts | N
         return None
     zones = plausible_zones(row, shop)
     return ShopperFacts(
-        last_order_at=row.last_order_at, opted_out_at=row.opted_out_at, erased_at=row.erased_at, zones=zones
+        last_order_at=row.last_order_at,
+        opted_out_at=row.opted_out_at,
+        erased_at=row.erased_at,
+        zones=zones,
+        preferences=parse_preferences(row.preferences),
     )
+
+
+def topic_of(stage: str | None) -> Topic:
+    """What a message about a cart of this stage is about."""
+    return Topic.BROWSE if stage == Stage.BROWSE.value else Topic.CART
 
 
 def plausible_zones(row: SendRow, shop: ShopSettings) -> tuple[str, ...]:

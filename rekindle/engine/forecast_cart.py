@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from rekindle.engine.facts import topic_of
 from rekindle.engine.forecast import Forecast, forecast
 from rekindle.engine.law import laws
 from rekindle.store import forecast as read
@@ -13,6 +14,7 @@ from rekindle.store.database import Connection
 from rekindle.store.forecast import ContactNow, Whereabouts
 from rekindle.terms.cart import BEFORE_CHECKOUT, CartState
 from rekindle.terms.consent import ConsentKind, ConsentMarks, ConsentState
+from rekindle.terms.preferences import parse_preferences
 from rekindle.terms.send import Arm, Channel, EnrolmentState
 from rekindle.terms.send_facts import (
     CartFacts,
@@ -90,6 +92,7 @@ def _cart(cart: CartPage, left_at: datetime) -> CartFacts:
         touched_at=min(cart.touched_at, left_at) if is_open else cart.touched_at,
         ordered=cart.order_key is not None,
         has_checkout=cart.stage not in BEFORE_CHECKOUT,
+        topic=topic_of(cart.stage),
     )
 
 
@@ -110,6 +113,7 @@ def _shopper(shopper: Whereabouts, shop: ShopSettings) -> ShopperFacts:
         last_order_at=shopper.last_order_at,
         opted_out_at=shopper.opted_out_at,
         erased_at=shopper.erased_at,
+        preferences=parse_preferences(shopper.preferences),
         zones=tuple(dict.fromkeys([*(shopper.timezones or ()), shop.timezone])),
     )
 

@@ -30,7 +30,8 @@ class Links:
     def __init__(self, public_url: str, held: Claimed, count: int) -> None:
         token = make_token(held.bucket, held.id, held.seed, Purpose.LINK)
         self.recover = f"{public_url}/r/{token}"
-        self.optout = f"{public_url}/u/{make_token(held.bucket, held.id, held.seed, Purpose.OPTOUT)}"
+        out = make_token(held.bucket, held.id, held.seed, Purpose.OPTOUT)
+        self.optout, self.preferences = f"{public_url}/u/{out}", f"{public_url}/p/{out}"
         self._products = f"{public_url}/c/{token}/"
         self.count = count
 
@@ -76,7 +77,7 @@ def letter_facts(row: SendRow, cart: SendRow | CartRow, shop: ShopSettings, shop
             links={
                 "recover": links.recover,
                 "unsubscribe": links.optout,
-                "preferences": links.optout,
+                "preferences": links.preferences,
                 "items": item_links,  # type: ignore[dict-item]  # a list of texts is a list of plain values
                 "recommendations": offer_links,  # type: ignore[dict-item]
             },

@@ -11,8 +11,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from rekindle.terms.decision import Verdict, deny
 from rekindle.terms.limits import ChannelCaps, SendLimits
+from rekindle.terms.preferences import Preferences
 from rekindle.terms.reasons import Reason
 from rekindle.terms.send import Channel
 from rekindle.terms.send_facts import PriorSend
@@ -35,6 +38,13 @@ class _Rolling(NamedTuple):
     reason: Reason
     window: timedelta
     caps: ChannelCaps
+
+
+def wished(limits: SendLimits, preferences: Preferences) -> SendLimits:
+    """The limits with a shopper's own wish laid over them; never more than the shop allows."""
+    if preferences.per_week is None or preferences.per_week >= limits.per_7d.all:
+        return limits
+    return replace(limits, per_7d=replace(limits.per_7d, all=preferences.per_week))
 
 
 def cart_cap(history: Sequence[PriorSend], channel: Channel, cart_id: UUID, limits: SendLimits) -> Verdict | None:

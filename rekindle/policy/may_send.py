@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from rekindle.lib.clock import require_aware
 from rekindle.policy.confirmation import may_confirm
-from rekindle.policy.frequency_cap import Wait, cart_cap, rolling_caps
+from rekindle.policy.frequency_cap import Wait, cart_cap, rolling_caps, wished
 from rekindle.policy.lawful_basis import Past, Refused, lawful_basis
 from rekindle.policy.quiet_hours import quiet_hours
 from rekindle.policy.validity import USEFUL
@@ -57,6 +57,7 @@ def _decide(facts: SendFacts, rules: Rules) -> Verdict:
     return (
         _final(facts, cart, enrolment, shopper)
         or _reachable(facts, shopper, contact)
+        or _unwanted(facts, cart, shopper)
         or (_no_ground(facts, ground) if isinstance(ground, Refused) else None)
         or _no_address(facts, contact)
         or _worth_it(facts, enrolment)
@@ -104,6 +105,13 @@ def _reachable(facts: SendFacts, shopper: ShopperFacts, contact: ContactFacts) -
     if contact.consent is not None and contact.consent.kind is ConsentKind.WITHDRAWN:
         return deny(Reason.OPTED_OUT, at=contact.consent.at.isoformat())
     return None
+
+
+def _unwanted(facts: SendFacts, cart: CartFacts, shopper: ShopperFacts) -> Verdict | None:
+    """What the shopper chose not to hear of."""
+    if cart.topic in shopper.preferences.off:
+        return deny(Reason.TOPIC_OFF, topic=cart.topic.value)
+    return deny(Reason.DECLINED) if facts.cart_id in shopper.preferences.declined else None
 
 
 def _no_ground(facts: SendFacts, refused: Refused) -> Verdict:
@@ -164,7 +172,11 @@ def _not_yet(
     history: tuple[PriorSend, ...],
 ) -> Verdict | None:
     """Everything that waiting cures, at once: put off to the instant from which on none of it is in the way."""
-    waits = rolling_caps(history, facts.channel, facts.now, facts.limits) + _too_soon(facts, enrolment)
+    limits = wished(facts.limits, shopper.preferences)
+    waits = rolling_caps(history, facts.channel, facts.now, limits) + _too_soon(facts, enrolment)
+    until = shopper.preferences.paused_until
+    if until is not None and until > facts.now:
+        waits.append(Wait(Reason.SNOOZED, until, {}))
     never = next((wait for wait in waits if wait.until is None), None)
     if never is not None:
         return deny(never.reason, **never.evidence)

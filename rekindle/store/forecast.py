@@ -19,6 +19,7 @@ class Whereabouts(NamedTuple):
     last_order_at: datetime | None
     opted_out_at: datetime | None
     erased_at: datetime | None
+    preferences: dict[str, object] | None
 
 
 class ContactNow(NamedTuple):

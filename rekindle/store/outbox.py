@@ -62,6 +62,7 @@ class SendRow(NamedTuple):
     order_count: int | None
     opted_out_at: datetime | None
     erased_at: datetime | None
+    preferences: dict[str, Any] | None
     address: str | None
     consent: str | None
     consent_at: datetime | None

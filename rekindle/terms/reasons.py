@@ -57,6 +57,8 @@ class Reason(StrEnum):
     ERASED = "ERASED", "The shopper's data was erased."
     SUPPRESSED = "SUPPRESSED", "The address is suppressed (bounce, complaint or import)."
     OPTED_OUT = "OPTED_OUT", "The shopper opted out on this channel."
+    TOPIC_OFF = "TOPIC_OFF", "The shopper does not want messages about this."
+    DECLINED = "DECLINED", "The shopper does not want to be reminded of this cart."
     NO_BASIS = "NO_BASIS", "There is no provable consent or other legal basis for this channel."
     NOTHING_TO_CONFIRM = "NOTHING_TO_CONFIRM", "There is no consent that waits to be confirmed."
     DOUBLE_OPT_IN_MISSING = (
@@ -82,6 +84,7 @@ class Reason(StrEnum):
     TOO_SOON = "TOO_SOON", "The cart is younger than the minimum age."
     STALE = "STALE", "The message is too late to be of use."
     QUIET_HOURS = "QUIET_HOURS", "It is night or a day of rest in one of the shopper's possible time zones."
+    SNOOZED = "SNOOZED", "The shopper asked for a pause."
     PAUSED = "PAUSED", "Sending is paused for this shop, channel or provider."
 
     # --- what became of a send

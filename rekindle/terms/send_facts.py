@@ -15,6 +15,7 @@ from rekindle.terms.cart import CartState
 from rekindle.terms.consent import ConsentState
 from rekindle.terms.limits import HOUSE_LIMITS, SendLimits
 from rekindle.terms.policy_pack import Rules
+from rekindle.terms.preferences import NO_PREFERENCES, Preferences, Topic
 from rekindle.terms.send import Arm, Channel, EnrolmentState, MessageKind
 
 
@@ -25,6 +26,7 @@ class CartFacts(msgspec.Struct, frozen=True, kw_only=True):
     touched_at: datetime
     ordered: bool = False
     has_checkout: bool = False  #: a checkout was started
+    topic: Topic = Topic.CART
 
 
 class EnrolmentFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +45,7 @@ class ShopperFacts(msgspec.Struct, frozen=True, kw_only=True):
     opted_out_at: datetime | None = None
     erased_at: datetime | None = None
     zones: tuple[str, ...] = ()  #: every plausible IANA time zone
+    preferences: Preferences = NO_PREFERENCES
 
 
 class ContactFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ from rekindle.web.http import Answer, Handler, Request
 from rekindle.web.ingest.app import Intake
 from rekindle.web.ingest.store import EventStore
 from rekindle.web.ingest.writer import Writer
-from rekindle.web.public import confirm, follow, push_key, restore, script, unsubscribe
+from rekindle.web.public import confirm, follow, preferences, push_key, restore, script, unsubscribe
 from rekindle.web.public.click_desk import ClickDesk
 from rekindle.web.public.door import is_braked
 from rekindle.web.rate import RateLimit
@@ -41,6 +41,7 @@ _PREFIXES: tuple[tuple[str, Handler], ...] = (
     ("/c/", follow.product),
     ("/u/", unsubscribe.unsubscribe),
     ("/k/", confirm.confirm_consent),
+    ("/p/", preferences.preferences),
     (hooks.PREFIX, hooks.receive),
 )
 _SMALL = 65_536  #: bytes of a body that a bare handler may want

@@ -46,6 +46,7 @@ class Shopper(Sharded):
     objected_at = models.DateTimeField(null=True)
     erased_at = models.DateTimeField(null=True)
     traits = models.JSONField(default=dict)
+    preferences = models.JSONField(null=True)
     seq = models.BigIntegerField(default=0)
 
     class Meta:

@@ -26,8 +26,8 @@ WHERE c.bucket = %(bucket)s AND c.id = ANY(%(ids)s::uuid[]);
 -- in:    :bucket int, :ids uuid[]
 -- out:   id text, country, locale, order_count, last_order_at, is_erased, preferred_channel, region      0..n rows
 -- locks: none      index: shoppers_pkey
-SELECT s.id::text, s.country, s.locale, s.order_count, s.last_order_at, s.erased_at IS NOT NULL,
-  coalesce(s.traits->>'preferred_channel', s.traits->>'preferredChannel'), s.region
+SELECT s.id::text, s.country, coalesce(s.preferences->>'locale', s.locale), s.order_count, s.last_order_at, s.erased_at IS NOT NULL,
+  coalesce(s.preferences->>'channel', s.traits->>'preferred_channel', s.traits->>'preferredChannel'), s.region
 FROM shoppers s
 WHERE s.bucket = %(bucket)s AND s.id = ANY(%(ids)s::uuid[]);
 

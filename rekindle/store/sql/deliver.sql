@@ -67,7 +67,7 @@ SELECT o.id, s.step, s.contact_point_id, s.cart_bucket, s.cart_id, s.template_ve
   s.kind, s.planned_at,
   e.state AS enrolment_state, e.arm, e.exit_reason, e.abandoned_at,
   p.first_name, p.country, p.region, p.timezones, p.last_order_at, p.order_count, p.opted_out_at, p.erased_at,
-  c.address, c.consent, c.consent_at, c.consent_wording, c.consent_confirmed, c.consent_written,
+  p.preferences, c.address, c.consent, c.consent_at, c.consent_wording, c.consent_confirmed, c.consent_written,
   c.consent_names_carts,
   CASE WHEN c.id IS NULL THEN NULL ELSE x.address_hash IS NOT NULL END AS suppressed,
   k.state AS cart_state, k.touched_at, k.order_key IS NOT NULL AS ordered, k.items, k.currency, k.total_cents,

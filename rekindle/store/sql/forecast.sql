@@ -3,9 +3,9 @@
 -- name: shopper_for_forecast
 -- Where a shopper may be, and what forbids writing to her at all.
 -- in:    :bucket int, :shop_id bigint, :id uuid
--- out:   country, region, timezones, last_order_at, opted_out_at, erased_at      0..1 rows
+-- out:   country, region, timezones, last_order_at, opted_out_at, erased_at, preferences      0..1 rows
 -- locks: none      index: shoppers_pkey
-SELECT country, region, timezones, last_order_at, opted_out_at, erased_at
+SELECT country, region, timezones, last_order_at, opted_out_at, erased_at, preferences
 FROM shoppers
 WHERE bucket = %(bucket)s AND id = %(id)s AND shop_id = %(shop_id)s;
 

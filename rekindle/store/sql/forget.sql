@@ -78,7 +78,7 @@ WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
 -- out:   nothing
 -- locks: shoppers row (held by the caller)      index: shoppers_pkey
 UPDATE shoppers SET customer_key = NULL, first_name = '', last_name = '', locale = '', country = '', region = '',
-  timezones = '[]', traits = '{}', opted_out_at = coalesce(opted_out_at, %(at)s), erased_at = coalesce(erased_at, %(at)s),
+  timezones = '[]', traits = '{}', preferences = NULL, opted_out_at = coalesce(opted_out_at, %(at)s), erased_at = coalesce(erased_at, %(at)s),
   seq = seq + 1
 WHERE bucket = %(bucket)s AND id = %(id)s;
 

@@ -16,7 +16,7 @@ _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'; "
+        "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self'; form-action 'self'; "
         "frame-ancestors 'none'; base-uri 'none'"
     ),
     "Referrer-Policy": "no-referrer",  # the address holds the token
@@ -42,6 +42,7 @@ def page(status: int, words: Words, *, title: str, body: str, shop: ShopSettings
         f'<!doctype html>\n<html lang="{words.language}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta name="robots" content="noindex">\n<title>{heading}</title>\n<style>{_PLAIN}</style>\n'
+        '<link rel="icon" href="/static/favicon.svg" type="image/svg+xml">\n'
         '<link rel="stylesheet" href="/static/dist/public.css">\n'
         f"{brand}</head>\n<body>\n<main>\n{name}\n<h1>{heading}</h1>\n{body}\n</main>\n</body>\n</html>\n"
     )

@@ -49,6 +49,7 @@ def _show(request: Request, token: str) -> Answer | None:
         + f"<span>{html_text(words('everything'))}</span></label>\n</fieldset>\n"
         + f'<button type="submit">{html_text(words("optout_button"))}</button>\n</form>\n'
         + page.paragraph(words("unchanged"), "soft")
+        + f'<p><a href="/p/{html_text(token)}">{html_text(words("more_choices"))}</a></p>\n'
     )
     return page.page(200, words, title=words("optout_title"), body=body, shop=shop)
 

@@ -15,6 +15,7 @@ from rekindle.terms.cart import CartState
 from rekindle.terms.consent import ConsentKind, ConsentState
 from rekindle.terms.decision import Outcome
 from rekindle.terms.limits import parse_limits
+from rekindle.terms.preferences import Preferences, Topic
 from rekindle.terms.reasons import Reason
 from rekindle.terms.send import Arm, Channel, EnrolmentState
 from rekindle.terms.send_facts import (
@@ -178,6 +179,34 @@ def test_a_shop_may_relax_caps_with_limits_of_its_own() -> None:
     facts = allowed(history=(prior(1), prior(2)), enrolment__abandoned_at=NOW - 6 * SECOND, cart__touched_at=NOW - HOUR)
     assert may_send(facts).reason is Reason.CAP_24H
     assert may_send(replace(facts, limits=own)).allowed
+
+
+WISHES = [
+    (Preferences(off=(Topic.CART,)), Reason.TOPIC_OFF),
+    (Preferences(off=(Topic.BROWSE,)), Reason.ALLOWED),
+    (Preferences(declined=(CART,)), Reason.DECLINED),
+    (Preferences(declined=(OTHER_CART,)), Reason.ALLOWED),
+    (Preferences(paused_until=NOW + HOUR), Reason.SNOOZED),
+    (Preferences(paused_until=NOW), Reason.ALLOWED),
+    (Preferences(per_week=1), Reason.CAP_7D),
+    (Preferences(per_week=9), Reason.ALLOWED),
+    (Preferences(channel=Channel.SMS, locale="de"), Reason.ALLOWED),
+]
+
+
+@pytest.mark.parametrize(("wishes", "reason"), WISHES, ids=lambda one: str(one)[:40])
+def test_what_the_shopper_chose_is_kept(wishes: Preferences, reason: Reason) -> None:
+    facts = allowed(shopper__preferences=wishes, history=(prior(30),))
+    verdict = may_send(facts)
+    assert verdict.reason is reason
+    if reason is Reason.SNOOZED:
+        assert verdict.retry_at == NOW + HOUR
+        assert may_send(replace(facts, now=NOW + HOUR)).allowed
+
+
+def test_a_pause_that_outlasts_the_cart_ends_the_message() -> None:
+    verdict = may_send(allowed(shopper__preferences=Preferences(paused_until=NOW + timedelta(days=30))))
+    assert (verdict.reason, verdict.retry_at) == (Reason.SNOOZED, None)
 
 
 # --- properties
