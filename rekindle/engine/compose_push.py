@@ -14,11 +14,10 @@ from rekindle.engine.books import Books
 from rekindle.engine.context import Context
 from rekindle.engine.device_kinds import served_by
 from rekindle.engine.facts import Candidate
-from rekindle.engine.letter_facts import Links, can_link, letter_facts
+from rekindle.engine.letter_facts import Links, can_link, letter_facts, shop_part
 from rekindle.providers.base import Push, PushAction
-from rekindle.render.facts import FactsError, ShopFacts, shop_values
+from rekindle.render.facts import FactsError
 from rekindle.render.merge import TemplateError
-from rekindle.render.plain import Plain
 from rekindle.render.push import CompiledPush, compile_push, read_push_template, render_push
 from rekindle.store.configuration import ProviderAccountRow
 from rekindle.store.database import Connection
@@ -79,7 +78,7 @@ class PushComposer:
         if not can_link(self._context.public_url):
             raise FactsError("links.recover: must be an http or https address")
         links = Links(self._context.public_url, held, len(row.context.get("links") or ()))
-        shown = render_push(compiled, letter_facts(row, cart, shop, _shop_part(shop), links))
+        shown = render_push(compiled, letter_facts(row, cart, shop, shop_part(shop), links))
         buttons = ((shown.button, links.recover), (shown.stop, links.optout))
         return Push(
             send_id=str(SendReference(held.bucket, held.id)),
@@ -94,16 +93,3 @@ class PushComposer:
             actions=tuple(PushAction(title, url) for title, url in buttons if title),
             locale=str(row.context.get("locale") or shop.locale),
         )
-
-
-def _shop_part(shop: ShopSettings) -> Plain:
-    return shop_values(
-        ShopFacts(
-            name=shop.name,
-            url=shop.url,
-            postal_address=shop.postal_address,
-            support_email=shop.support_email,
-            logo_url=shop.logo_url,
-            brand_color=shop.brand_color,
-        )
-    )

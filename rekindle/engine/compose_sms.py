@@ -13,13 +13,12 @@ from datetime import datetime, timedelta
 from rekindle.engine.books import Books
 from rekindle.engine.context import Context
 from rekindle.engine.facts import Candidate, law_of, plausible_zones
-from rekindle.engine.letter_facts import Links, letter_facts
+from rekindle.engine.letter_facts import Links, letter_facts, shop_part
 from rekindle.lib.tokens import make_short_token
 from rekindle.policy.validity import LEAST, last_moment
 from rekindle.providers.base import Sms
-from rekindle.render.facts import FactsError, ShopFacts, shop_values
+from rekindle.render.facts import FactsError
 from rekindle.render.merge import TemplateError
-from rekindle.render.plain import Plain
 from rekindle.render.sms import CompiledSms, compile_sms, lint_sms, render_sms
 from rekindle.store.configuration import ProviderAccountRow
 from rekindle.store.database import Connection
@@ -90,8 +89,8 @@ class TextComposer:
         valid_for = last_moment(row.abandoned_at, law.rules.windows, zones, now, law.holidays(now)) - now
         if valid_for < LEAST:
             return defer(Reason.QUIET_HOURS, now + LEAST, why="it could not be delivered before the window closes")
-        links = _SmsLinks(self._context, held, len(row.context.get("links") or ()))
-        facts = letter_facts(row, cart, shop, _shop_part(shop), links)
+        links = SmsLinks(self._context, held, len(row.context.get("links") or ()))
+        facts = letter_facts(row, cart, shop, shop_part(shop), links)
         text = render_sms(compiled, facts)
         errors = [found.code for found in lint_sms(text, facts)]
         if errors:
@@ -116,7 +115,7 @@ def report_url(context: Context, account: ProviderAccountRow) -> str:
     return hook_url(context, account.kind, account.id, account.hook_serial)
 
 
-class _SmsLinks(Links):
+class SmsLinks(Links):
     """As in a letter, with a shorter way back."""
 
     def __init__(self, context: Context, held: Claimed, count: int) -> None:
@@ -126,16 +125,3 @@ class _SmsLinks(Links):
 
 def _sender_name(shop: ShopSettings) -> str:
     return (shop.sender_name or shop.name).strip()
-
-
-def _shop_part(shop: ShopSettings) -> Plain:
-    return shop_values(
-        ShopFacts(
-            name=shop.name,
-            url=shop.url,
-            postal_address=shop.postal_address,
-            support_email=shop.support_email,
-            logo_url=shop.logo_url,
-            brand_color=shop.brand_color,
-        )
-    )

@@ -13,10 +13,12 @@ from rekindle.lib.tokens import Purpose, make_token
 from rekindle.render.facts import (
     MAX_SHOWN_ITEMS,
     FactsError,
+    ShopFacts,
     http_url,
     item_values,
     letter_values,
     recommendation_values,
+    shop_values,
 )
 from rekindle.render.plain import Facts, Plain
 from rekindle.store.outbox import CartRow, Claimed, SendRow
@@ -41,9 +43,9 @@ class Links:
         return f"{self._products}{at}" if at < self.count else str(own) or self.recover
 
 
-def letter_facts(row: SendRow, cart: SendRow | CartRow, shop: ShopSettings, shop_part: Plain, links: Links) -> Facts:
-    """The facts of one letter; ``shop_part`` is of `render.facts.shop_values`. Raises FactsError when it would lack
-    something, KeyError, TypeError or ValueError for rows that no rule foresaw."""
+def letter_facts(row: SendRow, cart: SendRow | CartRow, shop: ShopSettings, about: Plain, links: Links) -> Facts:
+    """The facts of one letter; ``about`` the shop: see `shop_part`. Raises FactsError when it would lack something,
+    KeyError, TypeError or ValueError for rows that no rule foresaw."""
     context = row.context
     offers = [one for one in context.get("recommended") or () if isinstance(one, dict)]
     own_links = links.count - len(offers)  # the links of the items come first, those of the recommendations after
@@ -67,7 +69,7 @@ def letter_facts(row: SendRow, cart: SendRow | CartRow, shop: ShopSettings, shop
             offer_links.append(links.product(own_links + at, shown["url"]))
     return Facts(
         letter_values(
-            shop=shop_part,
+            shop=about,
             first_name=row.first_name or "",
             items=items,
             item_count=count,
@@ -83,6 +85,20 @@ def letter_facts(row: SendRow, cart: SendRow | CartRow, shop: ShopSettings, shop
             },
             step=int(context.get("step_number", 1)),
             locale=str(context.get("locale") or shop.locale),
+        )
+    )
+
+
+def shop_part(shop: ShopSettings) -> Plain:
+    """What every message of a shop knows of it."""
+    return shop_values(
+        ShopFacts(
+            name=shop.name,
+            url=shop.url,
+            postal_address=shop.postal_address,
+            support_email=shop.support_email,
+            logo_url=shop.logo_url,
+            brand_color=shop.brand_color,
         )
     )
 

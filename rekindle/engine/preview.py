@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import email
 from dataclasses import dataclass
+from datetime import datetime
 from email.policy import default as modern
 from typing import Any, Final
 from uuid import UUID
@@ -19,6 +20,7 @@ from rekindle.engine.facts import Candidate
 from rekindle.providers.base import Letter
 from rekindle.render.email import RenderedEmail
 from rekindle.store.buckets import buckets_of
+from rekindle.store.configuration import TemplateContent
 from rekindle.store.database import Connection
 from rekindle.store.outbox import CartRow, Claimed, SendRow
 from rekindle.store.statements import sql
@@ -83,14 +85,37 @@ def compose_preview(
     ``as_id``: a letter that really leaves needs an id of its own, or mailboxes and providers take it for one they have.
     """
     books, now = Books(), context.clock.now()
-    content = books.template_content(connection, version_id)
-    if content is None or content.shop_id != shop.id or content.channel != Channel.EMAIL.value:
+    content = content_of(connection, shop, version_id, books)
+    if content is None or content.channel != Channel.EMAIL.value:
         return None
     composer = Composer(context)
     composer.learn(connection, books, [version_id])
+    candidate, is_sample = somebody(connection, shop, Channel.EMAIL, version_id, now, to=to, as_id=as_id)
+    return ComposedPreview(composer.compose(candidate, now, in_parts=in_parts), is_sample)
+
+
+def content_of(
+    connection: Connection, shop: ShopSettings, version_id: int, books: Books | None = None
+) -> TemplateContent | None:
+    """A template version of this shop; None when the shop has no such version."""
+    content = (books or Books()).template_content(connection, version_id)
+    return content if content is not None and content.shop_id == shop.id else None
+
+
+def somebody(
+    connection: Connection,
+    shop: ShopSettings,
+    channel: Channel,
+    version_id: int,
+    now: datetime,
+    *,
+    to: str = "",
+    as_id: UUID = _NOBODY,
+) -> tuple[Candidate, bool]:
+    """A shopper who is nobody, with the newest cart of the shop; and whether even that had to be made up."""
     cart = _newest_cart(connection, shop)
     items, currency, total = cart or (_SAMPLE_ITEMS, shop.currency, 19_800)
-    held = Claimed(0, as_id, shop.id, _NOBODY, _NOBODY, Channel.EMAIL.value, 0, now, bytes(16))
+    held = Claimed(0, as_id, shop.id, _NOBODY, _NOBODY, channel.value, 0, now, bytes(16))
     row = SendRow._make([None] * len(SendRow._fields))._replace(
         id=as_id,
         template_version_id=version_id,
@@ -99,9 +124,7 @@ def compose_preview(
         address=to,
     )
     about = CartRow(_NOBODY, CartState.ABANDONED.value, now, False, items, currency, total, Stage.CHECKOUT.value)
-    return ComposedPreview(
-        composer.compose(Candidate(held, row, about, shop, ()), now, in_parts=in_parts), cart is None
-    )
+    return Candidate(held, row, about, shop, ()), cart is None
 
 
 def read_letter(letter: Letter) -> RenderedEmail:

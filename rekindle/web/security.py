@@ -23,6 +23,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "base-uri 'none'",
     )
 )
+#: Pages that show messages in frames of our own; everything else is as strict.
+WITH_FRAMES = CONTENT_SECURITY_POLICY.replace("default-src 'none'", "default-src 'none'; frame-src 'self'")
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 

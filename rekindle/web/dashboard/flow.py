@@ -27,14 +27,12 @@ from rekindle.terms.attribution import LAST_CLICK
 from rekindle.terms.cart import Stage
 from rekindle.terms.flow import Flow, FlowError, parse_flow
 from rekindle.terms.role import Action
+from rekindle.terms.send import Channel
 from rekindle.web.dashboard.access import Visit, shop_view
 from rekindle.web.dashboard.flow_words import StepNumbers, condition_words, draw, trigger_words
 from rekindle.web.dashboard.page import Section, show_page
 from rekindle.web.dashboard.period import CHOICES, read_period
-from rekindle.web.security import CONTENT_SECURITY_POLICY
-
-#: The page shows e-mails in frames of our own; everything else stays as strict as everywhere.
-_WITH_FRAMES = CONTENT_SECURITY_POLICY.replace("default-src 'none'", "default-src 'none'; frame-src 'self'")
+from rekindle.web.security import WITH_FRAMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +52,7 @@ def flows(visit: Visit, key: str = "") -> HttpResponse:
         return show_page(visit, "dashboard/no_flow.html", {}, section=Section.FLOWS)
     line = next((each for each in lines if each.key == key), lines[0])
     response = show_page(visit, "dashboard/flow.html", _content(visit, lines, line), section=Section.FLOWS)
-    response["Content-Security-Policy"] = _WITH_FRAMES
+    response["Content-Security-Policy"] = WITH_FRAMES
     return response
 
 
@@ -100,6 +98,8 @@ def _content(visit: Visit, lines: Sequence[FlowLine], line: FlowLine) -> dict[st
 
 def _with_subject(visit: Visit, template: TemplateLine) -> TemplateLine:
     """The template with its subject as a shopper would read it, where it can be written now."""
+    if template.channel != Channel.EMAIL:
+        return template
     made = preview_email(visit.connection, visit.context, visit.shop, template.version_id)
     return replace(template, subject=made.email.subject) if made and made.email else template
 

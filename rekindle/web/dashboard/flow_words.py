@@ -58,6 +58,7 @@ _KINDS: Final = {
 }
 
 _CHANNELS: Final = {"sms": "SMS"}
+_MESSAGES: Final = {"email": "e-mail", "sms": "text message", "push": "push message"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,15 @@ class StepNumbers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """How the message of a step looks on a channel: ``what`` it is called there, and the version that is shown."""
+
+    what: str
+    channel: str
+    version_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """One step as the page draws it. ``kind``: wait, message, branch or exit; branches carry both sides."""
 
@@ -78,7 +88,7 @@ class Node:
     id: str
     title: str
     detail: str = ""
-    template: TemplateLine | None = None
+    pictures: Sequence[Picture] = ()
     sends: StepSends | None = None
     skips: Sequence[ReasonCount] = ()
     orders: StepOrders | None = None
@@ -178,6 +188,15 @@ def _value_words(test: Test, shop: ShopSettings) -> str:
     return str(value)
 
 
+def _pictures(step: Message, templates: Mapping[str, TemplateLine]) -> list[Picture]:
+    found = [(channel.value, templates.get(step.template_of(channel))) for channel in step.channels]
+    return [
+        Picture(what=_MESSAGES[channel], channel=channel, version_id=template.version_id)
+        for channel, template in found
+        if template is not None and template.channel == channel
+    ]
+
+
 def _node(
     step: Step,
     shop: ShopSettings,
@@ -193,9 +212,9 @@ def _node(
         return Node(
             kind="message",
             id=step.id,
-            title=template.subject if template else step.template,
+            title=(template.subject or template.name) if template else step.template,
             detail=f"by {channel_words(step)}, if the shopper may get it at that moment",
-            template=template,
+            pictures=_pictures(step, templates),
             sends=numbers.sends.get(step.id),
             skips=numbers.skips.get(step.id, ()),
             orders=numbers.orders.get(step.id),

@@ -1,12 +1,18 @@
-"""How does an e-mail look? A page of its own for a sandboxed frame: no script runs, no form is sent."""
+"""How does a message look? A page of its own for a sandboxed frame: no script runs, no form is sent.
+
+A letter as it is; a text message on a phone, with what it costs; a push message as a device shows it.
+"""
 
 from __future__ import annotations
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 
-from rekindle.engine.preview import preview_email
+from rekindle.engine.preview import content_of, preview_email
+from rekindle.engine.preview_short import TextPreview, preview_short
+from rekindle.terms.decision import Verdict
 from rekindle.terms.role import Action
+from rekindle.terms.send import Channel
 from rekindle.web.dashboard.access import Visit, shop_view
 from rekindle.web.security import PICTURE_SOURCES
 
@@ -20,16 +26,34 @@ _NOWHERE = '<base target="_blank">'
 
 @shop_view(get=Action.READ)
 def preview(visit: Visit, version_id: int) -> HttpResponse:
-    made = preview_email(visit.connection, visit.context, visit.shop, version_id)
-    if made is None:
+    content = content_of(visit.connection, visit.shop, version_id)
+    if content is None:
         raise Http404("there is no such template")
-    if made.email is None:
-        response = render(visit.request, "dashboard/no_preview.html", {"verdict": made.verdict})
-    else:
-        response = HttpResponse(_with_base(made.email.html))
+    response = _letter(visit, version_id) if content.channel == Channel.EMAIL else _short(visit, version_id)
     response["Content-Security-Policy"] = _POLICY
     response["X-Frame-Options"] = "SAMEORIGIN"
     return response
+
+
+def _letter(visit: Visit, version_id: int) -> HttpResponse:
+    made = preview_email(visit.connection, visit.context, visit.shop, version_id)
+    if made is None:
+        raise Http404("there is no such template")
+    return _refused(visit, made.verdict) if made.email is None else HttpResponse(_with_base(made.email.html))
+
+
+def _short(visit: Visit, version_id: int) -> HttpResponse:
+    made = preview_short(visit.connection, visit.context, visit.shop, version_id)
+    if made is None:
+        raise Http404("there is no such template")
+    if isinstance(made, Verdict):
+        return _refused(visit, made)
+    name = "preview_sms" if isinstance(made, TextPreview) else "preview_push"
+    return render(visit.request, f"dashboard/{name}.html", {"visit": visit, "made": made})
+
+
+def _refused(visit: Visit, verdict: Verdict | None) -> HttpResponse:
+    return render(visit.request, "dashboard/no_preview.html", {"verdict": verdict})
 
 
 def _with_base(html: str) -> str:

@@ -26,6 +26,7 @@ from rekindle.web.dashboard import (
     settle_send,
     sign_in,
     switch_flow,
+    templates,
 )
 
 app_name = "dashboard"
@@ -45,6 +46,8 @@ urlpatterns: list[URLPattern] = [
     path(f"{SHOP}flows/<slug:key>/", flow.flows, name="flow"),
     path(f"{SHOP}flows/<slug:key>/on", switch_flow.switch_on, name="switch_on"),
     path(f"{SHOP}flows/<slug:key>/off", switch_flow.switch_off, name="switch_off"),
+    path(f"{SHOP}templates/", templates.templates, name="templates"),
+    path(f"{SHOP}templates/<int:version_id>/", templates.template, name="template"),
     path(f"{SHOP}templates/<int:version_id>/preview", preview.preview, name="preview"),
     path(f"{SHOP}sends/", sends.sends, name="sends"),
     path(f"{SHOP}sends/open/", doubts.doubts, name="doubts"),

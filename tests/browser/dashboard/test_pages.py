@@ -12,9 +12,12 @@ import pytest
 from playwright.sync_api import Page
 
 from rekindle.engine.accounts import SmtpAccount, save_smtp_account
+from rekindle.engine.templates import save_sms_template
+from rekindle.render.defaults.sms import default_sms
 from tests.browser.conftest import Open, fits, stand_still
 from tests.browser.dashboard.conftest import SignIn
 from tests.web.dashboard.test_overview import rows_of
+from tests.web.dashboard.test_templates import version_of
 from tests.web.seed import Seeded
 from tests.web.world import World
 
@@ -35,6 +38,10 @@ def pages_of(world: World, seeded: Seeded) -> dict[str, str]:
         "cart": world.path(f"carts/{story['bucket']}/{story['id']}/"),
         "cart-night": world.path(f"carts/{night['bucket']}/{night['id']}/"),
         "flow": world.path("flows/?period=90"),
+        "templates": world.path("templates/"),
+        "template": world.path(f"templates/{world.versions[0]}/"),
+        "template-push": world.path(f"templates/{version_of(world, 'push')}/"),
+        "template-sms": world.path(f"templates/{version_of(world, 'sms')}/"),
         "sends": world.path("sends/"),
         "sends-skipped": world.path("sends/?state=skipped"),
         "accounts": world.path("accounts/"),
@@ -67,6 +74,8 @@ def test_every_page_fits_and_complains_of_nothing(
 ) -> None:
     account = SmtpAccount(host="smtp.example.com", port=587, tls="starttls", username="fernweh", password="secret")
     save_smtp_account(world.connection, world.context, world.shop, account, account_id=None, by=1)
+    where = (world.connection, world.context, world.shop)
+    save_sms_template(*where, key="cart-sms", name="The cart by text", text=default_sms("en"))
     page = sign_in("owner@fernweh.example", width=width, height=900)
     for name, path in pages_of(world, seeded).items():
         page.goto(f"{site}{path}")
