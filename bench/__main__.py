@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-WORKLOADS = ("w1", "w2", "w3a", "w3b", "w3c", "w4")
+WORKLOADS = ("decisions", "w1", "w2", "w3a", "w3b", "w3c", "w4")
 
 
 def main() -> int:

@@ -52,12 +52,23 @@ def quiet_hours(
         return Quiet(None, "no time zone is known")
     if _all_open(windows, places, now, holidays):
         return None
-    instant = now - timedelta(seconds=now.second, microseconds=now.microsecond, minutes=now.minute % 5) + STEP
-    while instant - now < HORIZON:
+    first = now - timedelta(seconds=now.second, microseconds=now.microsecond, minutes=now.minute % 5) + STEP
+    until = _opening(tuple(windows), tuple(zones), first, frozenset(holidays))
+    return Quiet(until, "no common window" if until is None else "outside the window")
+
+
+@lru_cache(maxsize=1024)  # a night's messages ask for the same few openings, thousands of times
+def _opening(
+    windows: tuple[Window, ...], zones: tuple[str, ...], first: datetime, holidays: frozenset[date]
+) -> datetime | None:
+    """The first instant from ``first`` on, by steps, at which every window is open; None when there is none in sight."""
+    places = [_zone(name) for name in zones]
+    instant = first
+    while instant - first < HORIZON:
         if _all_open(windows, places, instant, holidays):
-            return Quiet(instant, "outside the window")
+            return instant
         instant += STEP
-    return Quiet(None, "no common window")
+    return None
 
 
 def is_open(window: Window, local: datetime, holidays: Collection[date] = ()) -> bool:
