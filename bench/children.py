@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from bench.harness import ROOT, BrokenRunError
 
 
 @contextmanager
-def child(arguments: list[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def child(
+    arguments: list[str], env: Mapping[str, str], *, program: Sequence[str] = (sys.executable,)
+) -> Iterator[subprocess.Popen[bytes]]:
     started = subprocess.Popen(
-        [sys.executable, *arguments],
+        [*program, *arguments],
         cwd=ROOT,
         env=dict(env) or None,
         stdin=subprocess.PIPE,

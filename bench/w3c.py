@@ -1,10 +1,11 @@
 """W3c: how many flow steps per core-second, without delivery? Due runs, each of which gets a message planned.
 
-    python -m bench.w3c [--runs 50000] [--rounds 5] [--batch 1000]
+    python -m bench.w3c [--runs 50000] [--rounds 5] [--batch 1000] [--graphile 30000] [--procrastinate 1500]
 
 Product: engine.advance, from the lock to the commit: end checks, walk of the flow, channel and address, links and
 recommendations, send + outbox row + decision + run written. Limit: rows of the same table claimed by SKIP LOCKED in
-batches of 1,000 and completed by id in a second transaction, nothing decided, nothing else written.
+batches of 1,000 and completed by id in a second transaction, nothing decided, nothing else written. Peers: job engines
+with jobs that do nothing (`step_peers`).
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 
 from bench.harness import Bench, BrokenRunError, Comparison, Meter, Sample, database, report, run_rounds
+from bench.step_peers import GRAPHILE, PROCRASTINATE, peers
 from rekindle.engine.advance import advance
 from rekindle.engine.books import Books
 from rekindle.engine.collector import spare_the_collector
@@ -115,6 +118,7 @@ def copy_of(bench: Bench, source: str) -> str:
         admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{source}" STRATEGY FILE_COPY')
     bench.settle()
+    time.sleep(1.0)  # the session that copied has ended and been reaped: its CPU is not this run's
     return psycopg.conninfo.make_conninfo(bench.admin_dsn, dbname=name)
 
 
@@ -177,7 +181,15 @@ def limit(bench: Bench, source: str, runs: int) -> Sample:
     return Sample.of(runs, meter)
 
 
-def run(bench: Bench, *, runs: int = 50_000, rounds: int = 5, batch: int = 1_000) -> bool:
+def run(
+    bench: Bench,
+    *,
+    runs: int = 50_000,
+    rounds: int = 5,
+    batch: int = 1_000,
+    graphile: int = 30_000,
+    procrastinate: int = 1_500,
+) -> bool:
     """Build, run the rounds, print the ratios; True when the floor is reached."""
     source = f"rekindle_bench_w3c_{runs}"
     spare_the_collector()
@@ -186,9 +198,14 @@ def run(bench: Bench, *, runs: int = 50_000, rounds: int = 5, batch: int = 1_000
         "product": lambda: product(bench, source, runs, batch),
         "limit": lambda: limit(bench, source, runs),
     }
+    parts |= peers(bench, {GRAPHILE: graphile, PROCRASTINATE: procrastinate})
     done = run_rounds(parts, count=rounds)
-    print("peers graphile-worker, procrastinate: absent")
-    return report("W3c", done, [Comparison("product", "limit", floor=0.1, aim=0.5)])
+    compare = [Comparison("product", "limit", floor=0.1, aim=0.5)]
+    if GRAPHILE in parts:
+        compare.append(Comparison("product", GRAPHILE, floor=1, aim=2))
+    if PROCRASTINATE in parts:
+        compare.append(Comparison("product", PROCRASTINATE))
+    return report("W3c", done, compare)
 
 
 def main() -> int:
@@ -196,9 +213,10 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=1_000)
-    words = parser.parse_args()
+    parser.add_argument("--graphile", type=int, default=30_000)
+    parser.add_argument("--procrastinate", type=int, default=1_500)
     with database() as bench:
-        good = run(bench, runs=words.runs, rounds=words.rounds, batch=words.batch)
+        good = run(bench, **vars(parser.parse_args()))
     return 0 if good else 1
 
 

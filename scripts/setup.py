@@ -39,6 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMPS = VENV / ".rekindle"
 FRONTEND = ROOT / "frontend"
+BENCH = ROOT / "bench"
 DIST = ROOT / "rekindle" / "web" / "static" / "dist"
 #: Tests hold requests against the providers' specifications, served by Prism; without these it is of no use.
 SPECIFICATIONS = Path(os.environ.get("REKINDLE_SHARED") or ROOT.parent / "shared") / "contracts"
@@ -275,6 +276,14 @@ def set_up_frontend(steps: Steps, node: Path, dev: bool) -> None:
         write_stamp("frontend", sources)
 
 
+def set_up_peers(steps: Steps, node: Path) -> None:
+    """What the benchmarks compare with on Node. Without it they say that it is absent, so its lack ends nothing."""
+    try:
+        install_locked(steps, node, "peers on Node", BENCH, True)
+    except SetupError as fault:
+        steps.say(f"the benchmarks will run without their peers on Node: {fault}")
+
+
 # --- bookkeeping -----------------------------------------------------------------------------------------------------
 
 
@@ -331,6 +340,8 @@ def set_up(steps: Steps, level: str) -> None:
     threads = [guarded(set_up_frontend, steps, node, dev)]
     if dev and SPECIFICATIONS.is_dir():
         threads.append(guarded(install_locked, steps, node, "validating mocks", PRISM, True))
+    if level == "bench":
+        threads.append(guarded(set_up_peers, steps, node))
     if pip is not None:
         threads.append(guarded(set_up_python, steps, pip, level))
     for thread in threads:
