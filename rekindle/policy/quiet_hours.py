@@ -61,7 +61,7 @@ def quiet_hours(
 def _opening(
     windows: tuple[Window, ...], zones: tuple[str, ...], first: datetime, holidays: frozenset[date]
 ) -> datetime | None:
-    """The first instant from ``first`` on, by steps, at which every window is open; None when there is none in sight."""
+    """The first instant from ``first`` on, by steps, at which every window is open; None: there is none in sight."""
     places = [_zone(name) for name in zones]
     instant = first
     while instant - first < HORIZON:

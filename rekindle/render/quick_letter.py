@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from rekindle.render.merge import MAX_OUTPUT_BYTES, Compiled, print_html, print_text
@@ -21,7 +22,7 @@ from rekindle.render.quoted_printable import SOFT, cell, fold
 #: Longer subjects are cut, which is left to `email.render_email`.
 _MAX_SUBJECT: Final = 200
 #: Nothing to escape, nothing to encode, short enough, and not "From ": what `print_html` and `cell` leave alone.
-_is_harmless = re.compile(r"[a-z0-9][A-Za-z0-9/:_,;?+#%()@!~*$. -]{0,74}").fullmatch
+_is_harmless = re.compile(r"[A-EG-Za-z0-9][A-Za-z0-9/:_,;?+#%()@!~*$. -]{0,74}").fullmatch
 _IN_TEXT, _IN_HTML = int(Said.IN_TEXT), int(Said.IN_HTML)
 
 
@@ -93,6 +94,11 @@ def _html_value(value: object) -> str:
 
 
 def _mail_value(value: object) -> str:
-    if type(value) is str and _is_harmless(value):
-        return value + SOFT
+    if type(value) is str:
+        return value + SOFT if _is_harmless(value) else _mail_text(value)
+    return cell(str(print_html(value)))
+
+
+@lru_cache(maxsize=8192)  # amounts and titles come again, in one letter and in many; links are harmless
+def _mail_text(value: str) -> str:
     return cell(str(print_html(value)))

@@ -9,12 +9,16 @@ with "From " (mailboxes).
 from __future__ import annotations
 
 import re
+from binascii import b2a_qp
 from functools import lru_cache
 from typing import Final
 
 #: RFC 2045 6.7 (5): lines of at most 76 characters, of which a soft break takes one.
 _ROOM: Final = 75
 SOFT: Final = "=\r\n"
+#: Characters that are tried in one go, and octets of the result in which `b2a_qp` has not begun another line.
+_SHORT: Final = 40
+_ONE_LINE: Final = 72
 
 #: By the bytes of UTF-8, each as one character.
 _TABLE: Final = {
@@ -42,6 +46,10 @@ def cell(text: str) -> str:
     """`fold` for a value, quick for short ones of harmless characters, which nearly all are."""
     if _PLAIN.fullmatch(text) and not text.startswith("From "):
         return text + SOFT
+    if 0 < len(text) <= _SHORT and text.strip() == text and "\n" not in text and "\r" not in text:
+        encoded = b2a_qp(text.encode(errors="replace")).decode()  # amounts: each letter has its own
+        if not encoded.startswith((".", "From ")) and len(encoded) <= _ONE_LINE:
+            return encoded + SOFT
     return _folded(text)
 
 
