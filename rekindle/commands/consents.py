@@ -1,7 +1,8 @@
-"""Keep the texts that shoppers agree to.
+"""Keep the texts that shoppers agree to, and bring in consents that were given elsewhere.
 
   rekindle consents keep-wording my-shop --purpose email --language de --version 2026-11 --file wording.txt
   rekindle consents wordings my-shop
+  rekindle consents import my-shop old-shop.csv --source "old shop"
 
 A consent that names a kept version is proven by its text. A text is never changed: another one is another version.
 """
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from rekindle.store.database import Connection
     from rekindle.terms.shop import ShopSettings
 
-LOGGED = {"keep-wording": "keep_wording"}
-HELP = "keep the texts that shoppers agree to"
+LOGGED = {"keep-wording": "keep_wording", "import": "import_consents"}
+HELP = "keep the texts that shoppers agree to, import consents"
 
+_MOST_SHOWN = 50
 _PURPOSES = ("email", "sms", "push", "track_opens", "track_clicks")
 
 
@@ -37,6 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     keep.add_argument("--file", required=True, metavar="FILE", help="the text as shoppers read it; - is standard input")
     keep.add_argument("--mentions-cart", action="store_true", help="the text names cart reminders")
     keep.add_argument("--valid-from", metavar="TIME", help="since when it is shown, such as 2026-11-01T00:00+01:00")
+    brought = commands.add_parser("import", help="write down consents from a CSV file, with where they come from")
+    brought.add_argument("shop", metavar="SHOP", help="the shop's short name")
+    brought.add_argument("file", metavar="FILE", help="channel, address, given_at and more; - is standard input")
+    brought.add_argument("--source", required=True, help="where they were given; kept with each of them")
+    brought.add_argument(
+        "--skip-wrong", action="store_true", help="leave out lines that are wrong; else nothing is written"
+    )
     listed = commands.add_parser("wordings", help="print the kept texts of a shop")
     listed.add_argument("shop", metavar="SHOP", help="the shop's short name")
 
@@ -55,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
             raise OperatorError(f"there is no shop {args.shop}.", "See rekindle shop list.")
         if args.verb == "keep-wording":
             return _keep(connection, context, shop, args)
+        if args.verb == "import":
+            return _import(connection, context, shop, args)
         return _list(connection, shop)
 
 
@@ -76,6 +87,30 @@ def _keep(connection: Connection, context: Context, shop: ShopSettings, args: ar
         raise OperatorError(f"{mistake}.") from None
     print(f"Kept: {wording.purpose}, {wording.language}, version {wording.version}.")
     return 0
+
+
+def _import(connection: Connection, context: Context, shop: ShopSettings, args: argparse.Namespace) -> int:
+    from rekindle.engine.import_consents import import_consents
+    from rekindle.policy.consent_file import ConsentFileError, ImportedConsent, Mistake, read_consent_file
+
+    lines = _text(args.file).splitlines(keepends=True)
+    try:
+        read = list(read_consent_file(lines, country=shop.country, now=context.clock.now()))
+    except ConsentFileError as mistake:
+        raise OperatorError(f"{args.file}: {mistake}.", "Nothing was written.") from None
+    wrong = [one for one in read if isinstance(one, Mistake)]
+    for one in wrong[:_MOST_SHOWN]:
+        print(f"{args.file}, line {one.line}: {one.text}", file=sys.stderr)
+    if len(wrong) > _MOST_SHOWN:
+        print(f"... and {len(wrong) - _MOST_SHOWN} more", file=sys.stderr)
+    if wrong and not args.skip_wrong:
+        raise OperatorError(f"{len(wrong)} lines are wrong.", "Nothing was written; --skip-wrong leaves them out.")
+    good = [one for one in read if isinstance(one, ImportedConsent)]
+    done = import_consents(connection, context, shop, good, source=args.source.strip())
+    print(f"{done.new} consents are written down, {done.known} were known, {len(wrong)} lines were left out.")
+    if done.unprovable:
+        print(f"{done.unprovable} name no text: nobody is written to on their ground where the law asks for consent.")
+    return 1 if wrong else 0
 
 
 def _list(connection: Connection, shop: ShopSettings) -> int:

@@ -47,7 +47,7 @@ def record_consents(
                     bucket=owner.bucket,
                     shopper_id=owner.id,
                     channels=[Channel(said.channel)],
-                    source=_SOURCE,
+                    source=said.source or _SOURCE,
                     wording=said.wording,
                     at=p.event.at,
                     is_suppressing=False,
@@ -88,10 +88,11 @@ def _agree(
         address_hash=address.hash,
         kind=ConsentKind.EXPRESS,
         wording=shown.text,
-        source=_FROM_SERVER if event.is_from_server else _SOURCE,
+        source=said.source or (_FROM_SERVER if event.is_from_server else _SOURCE),
         evidence={**receipt_of(event, said), **shown.facts},
         at=event.at,
         marks=shown.marks,
+        is_lifting=not said.source,
     )
     ask_if_needed(work, context, shop, address, Agreed(owner, event, said, shown))
 

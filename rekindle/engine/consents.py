@@ -37,6 +37,7 @@ class Fact(NamedTuple):
     evidence: Mapping[str, object]
     at: datetime
     marks: ConsentMarks
+    is_lifting: bool = True
 
 
 def record_consent(
@@ -53,17 +54,26 @@ def record_consent(
     evidence: Mapping[str, object],
     at: datetime,
     marks: ConsentMarks = NO_MARKS,
+    is_lifting: bool = True,
 ) -> bool:
     """Write what an address agreed to or withdrew; commits before it returns.
 
     ``bucket`` is the shopper's, whose copy of the address a send reads; the ledger itself lies in the address's own.
     ``evidence``: JSON values (method, page, message id), never an address. A new express consent with its wording ends
-    an earlier unsubscription; it never ends a bounce, a complaint or an erasure. ``marks`` become part of the evidence.
+    an earlier unsubscription, unless ``is_lifting`` is False (an imported one never does); it never ends a bounce, a
+    complaint or an erasure. ``marks`` become part of the evidence.
 
     Returns False when the same was known already: the same fact told again, or the newest one without a new wording.
     """
     fact = Fact(
-        Subject(shop.id, channel.value, address_hash), kind, wording, source, {**evidence, **marks.known()}, at, marks
+        Subject(shop.id, channel.value, address_hash),
+        kind,
+        wording,
+        source,
+        {**evidence, **marks.known()},
+        at,
+        marks,
+        is_lifting,
     )
     work, home = Work(connection, shop), address_bucket(shop, address_hash)
 
@@ -138,7 +148,7 @@ def _stand(connection: Connection, bucket: int, fact: Fact) -> None:
     owner = store.set_contact_consent(
         connection, bucket, contact_id, kind=fact.kind.value, at=fact.at, wording=fact.wording, marks=fact.marks
     )
-    if fact.kind is ConsentKind.EXPRESS and fact.wording:
+    if fact.kind is ConsentKind.EXPRESS and fact.wording and fact.is_lifting:
         store.lift_unsubscription(connection, bucket, subject, fact.at)
         if owner is not None and owner[0] == bucket:
             store.end_opt_out(connection, bucket, owner[1], fact.at)

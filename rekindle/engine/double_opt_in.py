@@ -80,9 +80,9 @@ def ask_if_needed(work: Work, context: Context, shop: ShopSettings, address: Add
     """Queue the question when the address must confirm what it agreed to; True when it was queued."""
     said, shown, owner = agreed.said, agreed.shown, agreed.owner
     asks, channel = DoubleOptIn(shop.double_opt_in), address.channel
-    if owner is None or asks is DoubleOptIn.NEVER or channel is Channel.PUSH:
+    if owner is None or asks is DoubleOptIn.NEVER or channel is Channel.PUSH or said.source:
         return False
-    if not shown.text or shown.marks.is_confirmed:
+    if not shown.text or shown.marks.is_confirmed or context.clock.now() - agreed.event.at >= rules.TOO_LATE:
         return False
     with work.in_bucket(owner.bucket):
         contact = store.contact_now(work.connection, owner.bucket, address.id)

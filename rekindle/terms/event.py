@@ -56,7 +56,7 @@ class ConsentGiven(Struct, frozen=True, kw_only=True, gc=False):
 
     ``version`` and ``language`` name a wording that the shop has kept (``wording`` may then be empty). ``marks`` are
     told by who may tell them, ``claimed`` by somebody whose word is not enough. ``network`` and ``browser``: what is
-    kept of where it came from.
+    kept of where it came from. ``source``: of one that was given elsewhere and brought here in a file.
     """
 
     channel: str
@@ -69,6 +69,7 @@ class ConsentGiven(Struct, frozen=True, kw_only=True, gc=False):
     page: str = ""
     network: str = ""
     browser: str = ""
+    source: str = ""
     marks: ConsentMarks = NO_MARKS
     claimed: ConsentMarks = NO_MARKS
 

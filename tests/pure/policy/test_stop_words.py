@@ -19,6 +19,27 @@ def test_there_are_more_than_two_hundred_replies() -> None:
     assert len(every) > 200
 
 
+def test_recall_and_precision(capsys: pytest.CaptureFixture[str]) -> None:
+    """C-07: every clear no is acted on at once; of what is acted on, at least 95 in 100 were meant so."""
+    meant = dict.fromkeys(OUT, Wish.STOP) | dict.fromkeys(UNCLEAR, Wish.REVIEW) | dict.fromkeys(HELP, Wish.HELP)
+    meant |= dict.fromkeys(START, Wish.START) | dict.fromkeys(OTHER, Wish.OTHER)
+    heard = {text: wish_of(text) for text in meant}
+    recall = sum(heard[text] is Wish.STOP for text in OUT) / len(OUT)
+    taken = [text for text, wish in heard.items() if wish is Wish.STOP]
+    precision = sum(meant[text] is Wish.STOP for text in taken) / len(taken)
+    rest = [text for text in meant if meant[text] is not Wish.STOP]
+    rest_right = sum(heard[text] is meant[text] for text in rest) / len(rest)
+    paused = sum(heard[text] is Wish.REVIEW for text in UNCLEAR) / len(UNCLEAR)
+    with capsys.disabled():
+        print(
+            f"\nC-07: {len(meant)} replies; recall of a no {recall:.1%} (100 %), precision {precision:.1%}, the rest"
+            f" {rest_right:.1%} right (95 %), unclear ones paused {paused:.1%}"
+        )
+    assert recall == 1.0
+    assert min(precision, rest_right) >= 0.95
+    assert paused == 1.0
+
+
 @pytest.mark.parametrize("text", OUT)
 def test_every_no_is_heard(text: str) -> None:
     assert wish_of(text) is Wish.STOP
