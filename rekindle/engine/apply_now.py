@@ -26,6 +26,7 @@ from rekindle.terms.event import ConsentGiven, EventKind, ShopEvent
 from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
 
+_FINAL = frozenset({EventKind.OPTED_OUT, EventKind.ERASURE_REQUESTED})
 _SOURCE, _FROM_SERVER = "event", "shop server"
 
 
@@ -61,10 +62,11 @@ def apply_now(
     orders = [p for p in batch if p.event.order is not None]
     if orders:
         apply_orders(work, context, shop, orders)
-    for p in sorted(batch, key=lambda p: (p.event.at, p.id)):
+    final = [p for p in batch if p.event.kind in _FINAL]
+    for p in sorted(final, key=lambda p: (p.event.at, p.id)):
         if p.event.kind is EventKind.OPTED_OUT:
             _opt_out(work, context, shop, projection.owner_of(p), p.event)
-        elif p.event.kind is EventKind.ERASURE_REQUESTED:
+        else:
             _erase(work, context, shop, projection.owner_of(p), p.event)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from rekindle.lib.ids import natural_id
 from rekindle.store.buckets import base_bucket
@@ -32,32 +32,43 @@ _SHOWING: Final = frozenset(
 )
 _MAX_REMEMBERED: Final = 50_000
 _Look = tuple[str, str, str, int | None, str | None, str]
-_remembered: dict[tuple[str, int, str], tuple[_Look, datetime]] = {}
+
+
+class _Shown(NamedTuple):
+    """How a product looked when it was written, by an event of ``at``; the same look is old news ``until``."""
+
+    look: _Look
+    at: datetime
+    until: datetime
+
+
+_remembered: dict[tuple[str, int], dict[str, _Shown]] = {}  # database and shop -> product -> how it looked
 
 
 def notice_products(connection: Connection, shop: ShopSettings, events: Iterable[ShopEvent]) -> int:
     """Bring the catalogue up to date with what these events show; returns how many products were written."""
-    database = f"{connection.info.host}:{connection.info.port}/{connection.info.dbname}"
+    place = (f"{connection.info.host}:{connection.info.port}/{connection.info.dbname}", shop.id)
+    known = _remembered.get(place, {})
     news: dict[str, SeenProduct] = {}
-    looks: dict[tuple[str, int, str], tuple[_Look, datetime]] = {}
+    looks: dict[str, _Shown] = {}
     for event in events:
-        if event.kind not in _SHOWING:
+        items, at = event.items, event.at
+        if not items or event.kind not in _SHOWING:
             continue
-        for item in event.items:
-            key = (database, shop.id, item.product_key)
-            look = _look(item, event)
-            known = looks.get(key) or _remembered.get(key)
-            if known is not None and (event.at < known[1] or (known[0] == look and event.at - known[1] < STALE)):
+        for item in items:
+            key, look = item.product_key, _look(item, event)
+            shown = looks.get(key) or known.get(key)
+            if shown is not None and (at < shown.at or (at < shown.until and shown.look == look)):
                 continue
-            looks[key] = (look, event.at)
-            news[item.product_key] = _seen(shop, item, event)
+            looks[key] = _Shown(look, at, at + STALE)
+            news[key] = _seen(shop, item, event)
     if news:
         bucket = base_bucket(shop)
         with connection.transaction():
             see_products(connection, bucket, news.values(), STALE)
-        if len(_remembered) + len(looks) > _MAX_REMEMBERED:
+        if sum(map(len, _remembered.values())) + len(looks) > _MAX_REMEMBERED:
             _remembered.clear()
-        _remembered.update(looks)
+        _remembered.setdefault(place, {}).update(looks)
     return len(news)
 
 

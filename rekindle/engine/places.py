@@ -74,7 +74,12 @@ def order_place(shop: ShopSettings, order_key: str) -> Place:
 
 def mark_place(shop: ShopSettings, cart_key: str) -> Place:
     """Of the note that an order left for a cart that is not known yet: a visitor row in the cart's own bucket."""
-    return Place(cart_place(shop, cart_key).bucket, natural_id("visitor", shop.id, f"c:{cart_key}"))
+    return Place(cart_place(shop, cart_key).bucket, mark_id(shop, cart_key))
+
+
+def mark_id(shop: ShopSettings, cart_key: str) -> UUID:
+    """The id of `mark_place`."""
+    return natural_id("visitor", shop.id, f"c:{cart_key}")
 
 
 def keys_of(event: ShopEvent) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from rekindle.terms.cart import CartState
 from rekindle.terms.event import EventKind
 from rekindle.terms.shop import ShopSettings
 
+_time = attrgetter("at_ms", "id")
 _OPEN: Final = CartState.OPEN  # read once: an enum looks its members up slowly
 _ALIASED: Final = EventKind.ALIASED
 _WITH_CART: Final = OF_A_CART | OF_A_VISIT
@@ -108,7 +110,7 @@ class Projection:
         if event.kind in _WITH_CART:
             draft = self.carts.known(p.named) or self.carts.cart_for(p)
             if draft is not None:
-                self._fold(draft, p, owner, is_told=False)
+                self._fold(draft, p, (visit,), owner, is_told=False)
 
     def _take(self, p: Placed) -> None:
         event, keys = p.event, p.keys
@@ -132,7 +134,8 @@ class Projection:
             self._owners[p.id] = owner
         draft = self.carts.cart_for(p)
         if draft is not None:
-            self._fold(draft, p, owner, is_told=person is not None)
+            visits = [self.visits[key] for key in p.keys]
+            self._fold(draft, p, visits, owner, is_told=person is not None)
 
     def _spread(self, keys: Sequence[str], known: Place, p: Placed) -> None:
         """What is known of one key becomes known of the others, and the event may tell more about the shopper."""
@@ -149,7 +152,9 @@ class Projection:
         self.visits.link(keys)
         return keys
 
-    def _fold(self, draft: CartDraft, p: Placed, owner: Place | None, *, is_told: bool) -> None:
+    def _fold(
+        self, draft: CartDraft, p: Placed, visits: Sequence[Visit], owner: Place | None, *, is_told: bool
+    ) -> None:
         event, number = p.event, draft.id.int
         folded = self._folded.get(number)
         if folded is None:
@@ -157,8 +162,8 @@ class Projection:
         place = folded.place
         was_open = draft.state is _OPEN and not draft.is_new
         if draft.is_new and not draft.is_changed:
-            for key in p.keys:
-                self.visits[key].is_moved = True  # who learns of the visitor at the same time must learn of the cart
+            for visit in visits:
+                visit.is_moved = True  # who learns of the visitor at the same time must learn of the cart
         may_change_hands = is_told and event.email is not None and self._is_own_visit(draft, p)
         if draft.bucket == p.bucket or is_unheard(draft, p):
             apply(draft, event, self._shop, p.at_ms)
@@ -170,8 +175,8 @@ class Projection:
         if event.kind in OF_A_CART and not draft.is_browse:
             if not was_open and draft.state is _OPEN:
                 self.carts.end_visits(p, draft)
-            for key in p.keys:
-                self.visits[key].go_to(place, p.at_ms)
+            for visit in visits:
+                visit.go_to(place, p.at_ms)
 
     def _is_own_visit(self, draft: CartDraft, p: Placed) -> bool:
         """An event of another visit must not carry a cart away to an address of its own."""
@@ -193,10 +198,6 @@ class Projection:
         """The cart a visitor is at, and the visit that only looked."""
         places = [cart_place(self._shop, BROWSE + visit.key)] if visit.key[0] in "au" else []
         return places if visit.cart is None else [*places, visit.cart]
-
-
-def _time(p: Placed) -> tuple[int, bytes]:
-    return (p.at_ms, p.id)
 
 
 def _is_about_person(p: Placed) -> bool:

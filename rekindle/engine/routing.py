@@ -71,8 +71,9 @@ def placed(shop: ShopSettings, event: ShopEvent, event_id: bytes) -> Placed:
 def place_all(shop: ShopSettings, events: Iterable[ShopEvent]) -> list[Placed]:
     """Events, each once, in the order of their ids."""
     found: dict[bytes, Placed] = {}
+    start = f"{shop.id}\0".encode()
     for event in events:
-        event_id = event_id_of(shop, event)
+        event_id = timed_bytes(event.stamped_at, start + event.message_key.encode())  # `event_id_of`
         if event_id not in found:
             found[event_id] = placed(shop, event, event_id)
     return [found[event_id] for event_id in sorted(found)]

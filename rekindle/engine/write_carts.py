@@ -15,7 +15,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from rekindle.engine.context import Context
-from rekindle.engine.places import Place, mark_place
+from rekindle.engine.places import Place, mark_id
 from rekindle.engine.routing import Carts, Placed
 from rekindle.engine.transactions import OvertakenError, Work
 from rekindle.engine.visits import Visits, mark_of, mark_of_facts
@@ -185,7 +185,10 @@ class CartWriter:
 
     def _settle_by_visits(self, draft: CartDraft) -> bool:
         """Whether an order of the cart's visitors was there before it, and bought it."""
-        known = {key: mark for key in self._keys_of(draft) if (mark := self._visits[key].mark) is not None}
+        visits = [self._visits[key] for key in self._keys_of(draft)]
+        known = {visit.key: mark for visit in visits if visit.row is not None and (mark := visit.mark) is not None}
+        if not known:
+            return False
         mark = latest(known.values())
         if mark is None or not is_bought_late(draft, mark):
             return False
@@ -222,7 +225,7 @@ class CartWriter:
         named = [draft for draft in begun if not draft.cart_key.startswith("visitor:")]
         if not named:
             return
-        by_id = {mark_place(self._shop, draft.cart_key).id: draft for draft in named}
+        by_id = {mark_id(self._shop, draft.cart_key): draft for draft in named}
         changed = []
         for row in load_visitors(self._work.connection, bucket, list(by_id)):
             mark, draft = mark_of(row), by_id[row.id]

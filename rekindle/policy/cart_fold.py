@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -325,6 +326,7 @@ def _set_timer(draft: CartDraft, shop: ShopSettings) -> None:
         draft.check_at = check_at
 
 
+@lru_cache(maxsize=1_000)
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)

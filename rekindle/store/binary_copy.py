@@ -45,6 +45,11 @@ def array(kind: int, cells: Sequence[bytes]) -> bytes:
     return _array(1, 1, kind, len(cells), 1) + b"".join(cells)
 
 
+def id_array(ids: Iterable[UUID]) -> bytes:
+    """`array` of ids."""
+    return array(UUIDS, [_ID + one.int.to_bytes(16, "big") for one in ids])
+
+
 def jsonb(document: bytes) -> bytes:
     """``document`` is valid JSON without NUL."""
     return _jsonb(len(document) + 1, 1) + document

@@ -21,6 +21,7 @@ from rekindle.store.binary_copy import (
     TIMESTAMPTZ,
     UUIDS,
     array,
+    id_array,
     identifier,
     instant,
     integer,
@@ -29,7 +30,6 @@ from rekindle.store.binary_copy import (
     whole,
 )
 from rekindle.store.changed_hours import note_changed_hours
-from rekindle.store.copying import id_array
 from rekindle.store.database import Connection
 from rekindle.store.prepared import copy_in, run
 from rekindle.terms.cart import CartState, Stage
@@ -42,7 +42,7 @@ _STAGES = {stage.value: stage for stage in Stage}
 _WORDS: dict[str, bytes] = {word: text(word.value) for word in (*CartState, *Stage)}
 _head = struct.Struct("!hii").pack  # 24 columns; bucket
 _big = struct.Struct("!iq").pack
-_json = msgspec.json.encode
+_json = msgspec.json.Encoder().encode
 _NO_VIEWS = jsonb(b"[]")
 _short = lru_cache(maxsize=256)(text)  # currencies
 #: The columns of `_cells`, and the types of their elements.

@@ -10,13 +10,14 @@ from uuid import UUID
 
 import msgspec
 
-from rekindle.store.binary_copy import identifier, instant, integer, jsonb, text, whole
-from rekindle.store.copying import id_array
+from rekindle.store.binary_copy import NULL, id_array, identifier, instant, integer, jsonb, text, whole
 from rekindle.store.database import Connection
 from rekindle.store.prepared import copy_in, run
 
 _head = struct.Struct("!hiii16siq").pack  # 12 columns; bucket, id, shop_id
+_NOBODY, _ONE_VISIT = NULL * 2, integer(1)
 _FACTS = msgspec.json.Decoder(dict[str, Any])
+_json = msgspec.json.Encoder().encode
 #: Silence after which a visitor's next event begins another visit (the usual half hour of web analytics).
 VISIT_GAP = timedelta(minutes=30)
 
@@ -75,14 +76,13 @@ def copy_visitors(connection: Connection, bucket: int, news: Iterable[VisitorNew
         parts += (
             _head(12, 4, bucket, 16, one.id.int.to_bytes(16, "big"), 8, one.shop_id),
             text(one.visitor_key),
-            integer(one.shopper_bucket),
-            identifier(one.shopper_id),
+            _NOBODY if one.shopper_id is None else integer(one.shopper_bucket) + identifier(one.shopper_id),
             integer(one.cart_bucket),
             identifier(one.cart_id),
             instant(one.first_seen_at),
             instant(one.seen_at),
-            integer(1),
-            jsonb(msgspec.json.encode(one.facts)),
+            _ONE_VISIT,
+            jsonb(_json(one.facts)),
         )
     if parts:
         copy_in(connection, "copy_visitors", whole(parts))
