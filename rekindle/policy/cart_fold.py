@@ -321,9 +321,14 @@ def _note_value(draft: CartDraft, event: ShopEvent, value_cents: int) -> None:
 
 def _set_timer(draft: CartDraft, shop: ShopSettings) -> None:
     """When the cart opens; brought forward when it reaches a stage with less patience. Activity leaves it alone."""
-    check_at = draft.touched_at + timedelta(seconds=shop.idle_s(draft.stage))
+    check_at = draft.touched_at + _seconds(shop.idle_s(draft.stage))
     if draft.check_at is None or check_at < draft.check_at:
         draft.check_at = check_at
+
+
+@lru_cache(maxsize=1_000)
+def _seconds(count: int) -> timedelta:
+    return timedelta(seconds=count)
 
 
 @lru_cache(maxsize=1_000)

@@ -59,8 +59,10 @@ def _encoded(row: EventRow) -> bytes:
     cart, cart_size = (b"", -1) if cart_id is None else (cart_id.int.to_bytes(16, "big"), 16)
     at, received_at, size = at_us - EPOCH_US, received_us - EPOCH_US, len(payload) + 1
     pack = _packer(len(words), key_size, cart_size)
-    ids = (10, 4, bucket, 16, event_id, 8, shop_id)
-    return pack(*ids, words, 8, at, 8, received_at, key_size, key, cart_size, cart, size, 1) + payload
+    start = pack(
+        10, 4, bucket, 16, event_id, 8, shop_id, words, 8, at, 8, received_at, key_size, key, cart_size, cart, size, 1
+    )  # fmt: skip
+    return start + payload
 
 
 @lru_cache(maxsize=2_048)

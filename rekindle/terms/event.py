@@ -94,7 +94,7 @@ class OrderFacts(Struct, frozen=True, kw_only=True, gc=False):
     coupons: tuple[str, ...] = ()
 
 
-class ShopEvent(Struct, frozen=True, kw_only=True, gc=False):
+class ShopEvent(Struct, frozen=True, gc=False):
     """One event in normal form. A struct, as its parts are: making one takes a sixth of a frozen dataclass's time.
 
     ``at`` is the corrected instant of the event, never after ``received_at``; ``stamped_at`` the sender's own

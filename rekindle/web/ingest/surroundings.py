@@ -21,6 +21,7 @@ _COUNTRY = re.compile(r"[A-Za-z]{2}")
 _CAMPAIGN = ("source", "medium", "name", "term", "content")
 _ZONES = frozenset(available_timezones())
 _MAX_REMEMBERED = 2_000  #: bytes of a context
+_MAX_CONTEXTS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,14 @@ class Surroundings:
 
 def surroundings_of(raw: bytes) -> Surroundings:
     """Read a context; the same one is read once. Raises msgspec.ValidationError when it is not an object."""
-    if len(raw) > _MAX_REMEMBERED or b"traits" in raw:  # nothing that names a person stays in memory
-        return _read(raw)
-    return _remembered(raw)
+    found = _remembered.get(raw)
+    if found is None:
+        found = _read(raw)
+        if len(raw) <= _MAX_REMEMBERED and b"traits" not in raw:  # nothing that names a person stays in memory
+            if len(_remembered) >= _MAX_CONTEXTS:
+                _remembered.clear()
+            _remembered[raw] = found
+    return found
 
 
 def _read(raw: bytes) -> Surroundings:
@@ -122,4 +128,4 @@ def without_query(url: str) -> str:
     return url.partition("?")[0].partition("#")[0][:1_000]
 
 
-_remembered = lru_cache(maxsize=4_096)(_read)
+_remembered: dict[bytes, Surroundings] = {}

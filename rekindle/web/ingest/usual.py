@@ -137,14 +137,14 @@ def usual_event(raw: bytes, arrival: Arrival) -> ShopEvent | None:
         items = _items(properties, shop.url, currency, 0 if kind is _REMOVED else 1)
     except (msgspec.MsgspecError, RecursionError, EventError):
         return None
-    return ShopEvent(
-        shop_id=shop.id,
-        message_key=message.messageId,
-        kind=kind,
-        name=message.event,
-        at=at,
-        stamped_at=stamped_at,
-        received_at=arrival.received_at,
+    return ShopEvent(  # with more than 15 names CPython would put all of them into a dictionary first
+        shop.id,
+        message.messageId,
+        kind,
+        message.event,
+        at,
+        stamped_at,
+        arrival.received_at,
         visitor_key=f"a:{anonymous}" if anonymous else f"u:{customer}",
         customer_key=customer,
         cart_key=cart_key,
