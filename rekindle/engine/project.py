@@ -100,7 +100,7 @@ class Projection:
                 remember_carts(self._work.connection, bucket, carts)
 
     def _take_plain(self, p: Placed) -> None:
-        """As `_take`, for an event that says nothing about persons: nine of ten, so they pay for nothing else."""
+        """As `_take`, for an event that says nothing about persons: most say nothing, and pay for nothing else."""
         event = p.event
         visit = self.visits[p.keys[0]]
         visit.see(event.at)

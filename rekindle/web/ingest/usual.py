@@ -1,4 +1,4 @@
-"""Is this one of the usual messages, which make up nine tenths of the traffic? Then it is read in a third of the time.
+"""Is this one of the usual messages, as most of a shop's are? Then it is read in half of the time.
 
 A usual message is a track event about products or a cart, in Segment's own spelling, that says nothing about a person,
 a checkout or an order. Its types and lengths are checked while it is decoded, in C, so that nothing is left to be asked
