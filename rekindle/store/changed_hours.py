@@ -16,6 +16,7 @@ from rekindle.store.async_connection import AsyncConnection
 from rekindle.store.binary_copy import EPOCH
 from rekindle.store.copying import array_literal, id_array
 from rekindle.store.database import Connection
+from rekindle.store.prepared import run
 from rekindle.store.statements import sql
 from rekindle.terms.send import SendEventKind
 
@@ -50,8 +51,8 @@ def note_changed_hours(
     # counted in numbers: a batch has thousands of instants in a few hours, and hashing those costs more than this
     hours = {(at - EPOCH) // _HOUR for at in instants if at is not None and at < fresh}
     if hours:
-        values = {"bucket": bucket, "shop_id": shop_id, "hours": [EPOCH + number * _HOUR for number in sorted(hours)]}
-        connection.execute(sql("note_changed_hours"), values)
+        told = array_literal([(EPOCH + number * _HOUR).isoformat() for number in sorted(hours)])
+        run(connection, "note_changed_hours", {"bucket": bucket, "shop_id": shop_id, "hours": told})
 
 
 def note_hours_of_sends(connection: Connection, bucket: int, send_ids: Sequence[UUID]) -> None:

@@ -6,7 +6,7 @@
 -- out:   nothing
 -- locks: none      index: changed_hours_pkey
 INSERT INTO changed_hours (bucket, id, shop_id, hour)
-SELECT %(bucket)s, gen_random_uuid(), %(shop_id)s, h.hour FROM unnest(%(hours)s::timestamptz[]) AS h (hour);
+SELECT %(bucket)s::int, gen_random_uuid(), %(shop_id)s::bigint, h.hour FROM unnest(%(hours)s::timestamptz[]) AS h (hour);
 
 -- name: note_hours_of_sends
 -- Something old became known of these sends: the hours of their runs, and those in which they were handed over.
