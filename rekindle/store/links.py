@@ -101,22 +101,22 @@ def linked_sends(
     elsewhere: dict[int, list[bytes]] = {}
     for row in range(result.ntuples):
         send_id, shop_id, shopper_id, created_us, link_hash, cart_bucket, cart_id, context = [
-            cell(row, column) for column in range(8)
+            cell(row, column) or b"" for column in range(8)
         ]
-        home = number(cart_bucket or b"")
-        found[send_id or b""] = LinkedSend(
-            send_id or b"",
-            number(shop_id or b""),
-            shopper_id or b"",
-            number(created_us or b"", signed=True),
-            link_hash or b"",
+        home = number(cart_bucket)
+        found[send_id] = LinkedSend(
+            send_id,
+            number(shop_id),
+            shopper_id,
+            number(created_us, signed=True),
+            link_hash,
             home,
-            cart_id or b"",
-            context,
+            cart_id,
+            context or None,
             _cart(cell(row, 8), cell(row, 9), cell(row, 10)),
         )
         if home != bucket:
-            elsewhere.setdefault(home, []).append(send_id or b"")
+            elsewhere.setdefault(home, []).append(send_id)
     for home, sends in sorted(elsewhere.items()):  # a shop over many buckets
         carts = _carts(connection, home, {found[one].cart_id for one in sends})
         for one in sends:

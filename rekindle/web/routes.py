@@ -35,10 +35,10 @@ _EXACT: dict[str, Handler] = {
     "/s/push-worker.js": script.push_worker,
 }
 _PREFIXES: tuple[tuple[str, Handler], ...] = (
-    ("/v1/carts/", restore.restore),
-    (push_key.PATH, push_key.push_key),
     ("/r/", follow.recover),
     ("/c/", follow.product),
+    ("/v1/carts/", restore.restore),
+    (push_key.PATH, push_key.push_key),
     ("/u/", unsubscribe.unsubscribe),
     ("/k/", confirm.confirm_consent),
     ("/p/", preferences.preferences),

@@ -26,6 +26,7 @@ _MACHINES = (
     "barracuda", "mimecast", "safelinks", "facebookexternalhit", "slurp", "monitor",
 )  # fmt: skip
 
+_AHEAD = ("prefetch", "prerender", "preview")  # what a browser fetches in case somebody might want it
 _LONGEST_AGENT = 1_000
 
 log = logging.getLogger(__name__)
@@ -88,8 +89,8 @@ def is_person(request: Request) -> bool:
     header = request.header
     if request.method != "GET" or _is_machine(header("user-agent")[:_LONGEST_AGENT]):
         return False
-    purpose = f"{header('sec-purpose')} {header('purpose')} {header('x-moz')}".lower()
-    return not ("prefetch" in purpose or "prerender" in purpose or "preview" in purpose)
+    purpose = header("sec-purpose") + header("purpose") + header("x-moz")
+    return not purpose or not any(word in purpose.lower() for word in _AHEAD)
 
 
 @lru_cache(maxsize=2_048)

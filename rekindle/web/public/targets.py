@@ -15,6 +15,7 @@ RESTORE_PARAMETER = "rekindle_cart"
 _MAX_TARGET = 4_000
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 _PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>\\^`{|}')
+_TOKEN = re.compile(r"[A-Za-z0-9_-]*")
 _UNFIT = re.compile(r"[\x00-\x1f\\]")
 _PORTS = {"http": 80, "https": 443}
 
@@ -56,7 +57,7 @@ def restore_target(shop: ShopSettings, token: str, told: str | None = None) -> s
     if target is None:
         return None
     before, after = _around_token(target)
-    return f"{before}{quote(token, safe='')}{after}"
+    return f"{before}{token if _TOKEN.fullmatch(token) else quote(token, safe='')}{after}"
 
 
 @lru_cache(maxsize=4_096)
