@@ -91,6 +91,10 @@ ALLOWED_HOSTS = [h for h in _text("ALLOWED_HOSTS").split(",") if h] or [
 HOME = Path(_text("HOME", ".rekindle")).resolve()
 #: Where the ends of the chains of consents and of the log are kept outside of the database: best on another disk.
 HEADS_FILE = Path(_text("HEADS_FILE") or HOME / "heads.jsonl")
+#: Folder of the journal of opt-outs and erasures: outside the database and its backups, the same for every process of
+#: the installation, kept for good. After a restore nothing is sent until it was replayed. `off` keeps none, and nothing
+#: watches over a restore. Without a value: `journal` under `REKINDLE_HOME`.
+JOURNAL = None if _text("JOURNAL").lower() == "off" else Path(_text("JOURNAL") or HOME / "journal").resolve()
 #: Largest number of database connections a web process keeps.
 DATABASE_POOL = _number("DATABASE_POOL", 8, 1, 200)
 #: Threads of a web process for pages and links; events need none.

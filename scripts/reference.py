@@ -18,6 +18,7 @@ import tokenize
 from enum import Enum
 from pathlib import Path
 
+from scripts.export_schema import export_schema
 from scripts.policy_page import policy_pack
 
 os.environ.setdefault("REKINDLE_DEBUG", "1")
@@ -142,6 +143,25 @@ def commands() -> str:
     return "\n".join(lines)
 
 
+def retention() -> str:
+    from rekindle.terms.retention import FOREVER, KEPT, DataClass
+
+    notes = member_notes(DataClass)
+    lines = [
+        "# How long what is kept",
+        "",
+        MADE,
+        "Once a day a worker looks through every class; a shop may choose other",
+    ]
+    lines += ["days within the bounds (`rekindle retention set`). What went when: `rekindle retention report`.", ""]
+    lines += ["| class | what | days | bounds | then | source |", "|---|---|---|---|---|---|"]
+    for one, kept in KEPT.items():
+        bounds = f"{kept.least} to {kept.most}"
+        lines.append(f"| `{one.value}` | {notes[one.name]} | {kept.days} | {bounds} | {kept.end} | {kept.src} |")
+    lines += ["", f"Kept for good: {', '.join(FOREVER)}. A file for an access request lies there for 24 hours.", ""]
+    return "\n".join(lines)
+
+
 def policy() -> str:
     return policy_pack(MADE)
 
@@ -153,6 +173,8 @@ GENERATED = {
     "sql": statements,
     "commands": commands,
     "policy-pack": policy,
+    "retention": retention,
+    "subject-export.schema.json": export_schema,
 }
 
 
@@ -165,7 +187,7 @@ def main() -> int:
     stale = []
     PAGES.mkdir(parents=True, exist_ok=True)
     for name, make in GENERATED.items():
-        path, text = PAGES / f"{name}.md", make()
+        path, text = PAGES / (name if "." in name else f"{name}.md"), make()
         if check and (not path.exists() or path.read_text(encoding="utf-8") != text):
             stale.append(name)
         elif not check:

@@ -13,6 +13,7 @@ import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 
 os.environ.setdefault("REKINDLE_DEBUG", "1")
+os.environ.setdefault("REKINDLE_JOURNAL", "off")  # a test that is about it makes one of its own
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rekindle.settings")
 
 from rekindle.engine.context import Context

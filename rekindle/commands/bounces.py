@@ -51,9 +51,15 @@ def run(args: argparse.Namespace) -> int:
 
     from rekindle.engine.context import Context
     from rekindle.engine.returned_mail import read_letters
+    from rekindle.lib.journal import Journal
     from rekindle.store.database import connect
 
-    context = Context(hash_key=settings.HASH_KEY, vault_key=settings.VAULT_KEY, public_url=settings.PUBLIC_URL)
+    context = Context(
+        hash_key=settings.HASH_KEY,
+        vault_key=settings.VAULT_KEY,
+        public_url=settings.PUBLIC_URL,
+        journal=Journal(settings.JOURNAL, settings.HASH_KEY) if settings.JOURNAL is not None else None,
+    )
     try:
         with connect(settings.DATABASE_URL) as connection:
             shop = _shop(connection, args.shop)

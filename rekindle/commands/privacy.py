@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import getpass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -48,7 +49,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     step.add_argument("--why", default="", help="kept with the request; refuse, extend and note need it")
     show = commands.add_parser("show", help="print a request with its history")
     show.add_argument("request", metavar="REQUEST", help="its id, or the beginning of it")
-    for one in (listing, add, step, show):
+    export = commands.add_parser("export", help="make the file of a verified access request here and now")
+    export.add_argument("request", metavar="REQUEST", help="its id, or the beginning of it")
+    export.add_argument("--to", metavar="FILE", required=True, help="where the zip goes; must not exist")
+    correct = commands.add_parser("correct", help="put in what is right, and close the request")
+    correct.add_argument("request", metavar="REQUEST", help="its id, or the beginning of it")
+    for name in ("first-name", "last-name", "email", "phone"):
+        correct.add_argument(f"--{name}", default="", help="the right one")
+    for one in (listing, add, step, show, export, correct):
         one.add_argument("--shop", metavar="SLUG", help="which shop (needed when there are several)")
 
 
@@ -57,15 +65,19 @@ def run(args: argparse.Namespace) -> int:
 
     from rekindle.engine.context import Context
     from rekindle.engine.privacy.record import RequestError
+    from rekindle.lib.journal import Journal
     from rekindle.store.database import connect
 
-    context = Context(hash_key=settings.HASH_KEY, vault_key=settings.VAULT_KEY, public_url=settings.PUBLIC_URL)
+    context = Context(
+        hash_key=settings.HASH_KEY,
+        vault_key=settings.VAULT_KEY,
+        public_url=settings.PUBLIC_URL,
+        journal=Journal(settings.JOURNAL, settings.HASH_KEY) if settings.JOURNAL is not None else None,
+    )
     with connect(settings.DATABASE_URL) as connection:
         shop = shop_of(connection, args.shop)
         try:
-            return {"list": _list, "add": _add, "step": _step, "show": _show}[args.verb](
-                connection, context, shop, args
-            )
+            return _VERBS[args.verb](connection, context, shop, args)
         except RequestError as mistake:
             raise OperatorError(str(mistake)) from None
 
@@ -122,6 +134,34 @@ def _show(connection: Connection, context: Context, shop: ShopSettings, args: ar
     return 0
 
 
+def _export(connection: Connection, context: Context, shop: ShopSettings, args: argparse.Namespace) -> int:
+    from rekindle.engine.privacy.export import make_file, take_file
+    from rekindle.engine.privacy.steps import Taken, take_step
+    from rekindle.store.subject_exports import ExportPlace, exports_of_request
+
+    request = _find(connection, shop, args.request)
+    try:
+        Path(args.to).touch(mode=0o600, exist_ok=False)  # first, so that nothing is taken that cannot be kept
+    except OSError as error:
+        raise OperatorError(f"{args.to} cannot be written: {error.strerror}.") from None
+    take_step(connection, context, shop, request.id, Taken(step=Step.EXPORT, by=_me()))
+    line = exports_of_request(connection, request.bucket, request.id)[0]
+    make_file(connection, context, ExportPlace(request.bucket, line.id, shop.id, request.id))
+    Path(args.to).write_bytes(take_file(connection, context, shop, line.id, by=_me()).content)
+    print(f"{args.to}: everything that {shop.name} keeps about this person. Give it to nobody else.")
+    return 0
+
+
+def _correct(connection: Connection, context: Context, shop: ShopSettings, args: argparse.Namespace) -> int:
+    from rekindle.engine.privacy.steps import Taken, take_step
+
+    request = _find(connection, shop, args.request)
+    values = {name: getattr(args, name) for name in ("first_name", "last_name", "email", "phone")}
+    taken = Taken(step=Step.CORRECT, by=_me(), values=values)
+    print(_line(take_step(connection, context, shop, request.id, taken), context))
+    return 0
+
+
 def _find(connection: Connection, shop: ShopSettings, text: str) -> PrivacyRequest:
     from rekindle.engine.privacy.steps import find_request
     from rekindle.store.buckets import base_bucket
@@ -162,3 +202,6 @@ def _day(text: str) -> datetime | None:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         raise OperatorError("--received must look like 2026-03-02.") from None
+
+
+_VERBS = {"list": _list, "add": _add, "step": _step, "show": _show, "export": _export, "correct": _correct}

@@ -3,6 +3,7 @@
   rekindle shop create my-shop --name "My shop" --currency EUR --locale de --timezone Europe/Berlin
   rekindle shop list
   rekindle shop secret-key my-shop
+  rekindle shop shopify my-shop --domain my-shop.myshopify.com --secret-stdin
 
 A new shop has three e-mails in its language and a flow that is switched on; nothing goes out before a mail account and
 a postal address are set under Settings.
@@ -51,6 +52,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="over how many of 1024 buckets its rows lie: 1 for nearly every shop, more for a giant; never changes",
     )
     commands.add_parser("list", help="print every shop")
+    shopify = commands.add_parser("shopify", help="believe Shopify's hooks about personal data for a shop")
+    shopify.add_argument("slug", metavar="SLUG", help="which shop")
+    shopify.add_argument("--domain", required=True, help="its domain at Shopify, such as my-shop.myshopify.com")
+    shopify.add_argument(
+        "--secret-stdin", action="store_true", required=True,
+        help="read the app's client secret from stdin; a second line is the one before it, while it is changed",
+    )  # fmt: skip
     key = commands.add_parser("secret-key", help="make the key of a shop's own servers; the one before it ends")
     key.add_argument("slug", metavar="SLUG", help="which shop")
 
@@ -63,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
     with connect(settings.DATABASE_URL) as connection:
         if args.verb == "secret-key":
             return _make_key(connection, args)
+        if args.verb == "shopify":
+            return _believe_shopify(connection, args)
         return _create(connection, args) if args.verb == "create" else _list(connection)
 
 
@@ -100,6 +110,32 @@ def _make_key(connection: Connection, args: argparse.Namespace) -> int:
     context = Context(hash_key=settings.HASH_KEY, vault_key=settings.VAULT_KEY, public_url=settings.PUBLIC_URL)
     print(f"Secret key: {renew_secret_key(connection, context, shop.id, by=0)}")
     print("It is shown only this once. Keep it on servers: whoever has it may say that an address was confirmed.")
+    return 0
+
+
+def _believe_shopify(connection: Connection, args: argparse.Namespace) -> int:
+    import sys
+
+    from django.conf import settings
+
+    from rekindle.engine.context import Context
+    from rekindle.engine.privacy.shopify import KIND, keep_secrets
+    from rekindle.store.shop_platforms import put_platform
+    from rekindle.store.shops import shop_by_slug
+
+    shop = shop_by_slug(connection, args.slug)
+    if shop is None:
+        raise OperatorError(f"there is no shop {args.slug}.", "See rekindle shop list.")
+    context = Context(hash_key=settings.HASH_KEY, vault_key=settings.VAULT_KEY, public_url=settings.PUBLIC_URL)
+    domain = args.domain.strip().lower()
+    try:
+        secret = keep_secrets(context, shop, domain, sys.stdin.read(4_096).splitlines())
+    except ValueError as mistake:
+        raise OperatorError(f"{mistake}.") from None
+    if not put_platform(connection, shop.id, KIND, domain, secret):
+        raise OperatorError(f"{domain} is another shop's already.")
+    print(f"Shopify may say what people ask about their data in {shop.name}. The address for its mandatory topics:")
+    print(f"{settings.PUBLIC_URL}/hooks/shopify-privacy")
     return 0
 
 

@@ -36,6 +36,7 @@ def _work(stop: StopRequest) -> int:
     from rekindle.engine.collector import spare_the_collector
     from rekindle.engine.context import Context
     from rekindle.engine.worker import make_loops, stop_loops
+    from rekindle.lib.journal import Journal
 
     log = logging.getLogger("rekindle.worker")
     context = Context(
@@ -45,6 +46,7 @@ def _work(stop: StopRequest) -> int:
         sandbox=settings.SANDBOX,
         push_hosts=settings.PUSH_HOSTS,
         heads_file=settings.HEADS_FILE,
+        journal=Journal(settings.JOURNAL, settings.HASH_KEY) if settings.JOURNAL is not None else None,
     )
     loops = make_loops(settings.DATABASE_URL, context)
     spare_the_collector()

@@ -15,12 +15,13 @@ from rekindle.engine.context import Context
 from rekindle.engine.transactions import OvertakenError, Work
 from rekindle.lib.hashing import keyed_hash
 from rekindle.lib.ids import natural_id, timed_id
-from rekindle.policy.consent_chain import GENESIS, ConsentRow, first_fault, row_hash
+from rekindle.policy.consent_chain import GENESIS, ConsentRow, first_fault, redacted, row_hash
 from rekindle.store import consents as store
 from rekindle.store.buckets import address_bucket
 from rekindle.store.consents import Subject
 from rekindle.store.database import Connection
-from rekindle.terms.consent import NO_MARKS, ConsentKind, ConsentMarks
+from rekindle.store.forget import consents_of_erased, redact_consent
+from rekindle.terms.consent import NO_MARKS, ConsentKind, ConsentMarks, Purpose
 from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
 
@@ -83,7 +84,20 @@ def record_consent(
             work.run_in_bucket(bucket, lambda: _stand(connection, bucket, fact))
         return is_new
 
-    return work.run_whole(write)
+    is_new = work.run_whole(write)
+    if is_new and kind is ConsentKind.WITHDRAWN:
+        note_refusal(context, fact.subject, "opted_out", at)
+    return is_new
+
+
+def note_refusal(context: Context, subject: Subject, what: str, at: datetime) -> None:
+    """A line in the journal outside the database, which no restore undoes. ``what``: opted_out, erased, no_sale.
+
+    It may be written for work that is undone afterwards: replayed, it then stops more than was asked for, never less.
+    """
+    if context.journal is not None:
+        facts = {"shop": subject.shop_id, "channel": subject.channel, "hash": subject.address_hash.hex()}
+        context.journal.note({"v": 1, "at": at.isoformat(), "what": what, **facts})
 
 
 def fault_of_chain(
@@ -93,6 +107,17 @@ def fault_of_chain(
     bucket = address_bucket(shop, address_hash)
     rows = store.consent_chain(connection, bucket, Subject(shop.id, channel.value, address_hash))
     return first_fault(ledger_key(context), [with_bytes(row) for row in rows])
+
+
+def redact_ledger(
+    connection: Connection, context: Context, shop: ShopSettings, bucket: int, address_hash: bytes
+) -> None:
+    """Take what is a person's own out of the ledger of their address, in the address's bucket; the proof stays."""
+    purposes = [purpose.value for purpose in Purpose]
+    for row in consents_of_erased(connection, bucket, shop.id, purposes, address_hash):
+        shorter = redacted(ledger_key(context), with_bytes(row))
+        if shorter.evidence != row.evidence:
+            redact_consent(connection, bucket, shorter)
 
 
 def ledger_key(context: Context) -> bytes:

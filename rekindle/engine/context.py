@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from rekindle.lib.clock import SYSTEM_CLOCK, Clock
 from rekindle.lib.hashing import keyed_hash
+from rekindle.lib.journal import Journal
 
 
 @lru_cache(maxsize=16)
@@ -32,6 +33,7 @@ class Context:
     clock: Clock = SYSTEM_CLOCK
     sandbox: bool = False  #: a trial: accounts at the sandbox work
     heads_file: Path | None = None  #: where the ends of the chains are kept outside of the database
+    journal: Journal | None = None  #: where refusals are kept outside the database; None: nowhere
     push_hosts: tuple[str, ...] = ()  #: push services besides the known ones, as `lib.push_endpoint` takes them
 
     @property

@@ -19,10 +19,12 @@ from rekindle.engine.context import Context
 from rekindle.engine.deliver import Deliverer
 from rekindle.engine.loops import FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_SLEEP_S, Loop, sleep_until
 from rekindle.engine.make_provider import MakeProvider, Maker
+from rekindle.engine.restore_gate import begin, gate
 from rekindle.engine.settle import Settler
 from rekindle.store import outbox
 from rekindle.store.async_connection import Line
 from rekindle.store.buckets import buckets_of
+from rekindle.store.database import Connection
 
 #: Batches of one bucket before the others get their turn.
 BATCHES_IN_A_ROW = 8
@@ -46,6 +48,8 @@ class DeliveryLoop(Loop):
         self.maker = Maker(context.clock, sandbox=context.sandbox, push_hosts=context.push_hosts)
         self._make, self._pace = make or self.maker, pace
         self._settle_at = float("-inf")
+        self._has_begun = False
+        self._why = ""  # why nothing was sent at the last look
         self._deliverer: Deliverer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._rouse = asyncio.Event()
@@ -93,6 +97,8 @@ class DeliveryLoop(Loop):
         deliverer.control = self._connection()
         deliverer.books.refresh_if_stale(deliverer.control)
         await deliverer.hand_over.record_late()
+        if not self._may_send(deliverer.control):
+            return LONGEST_SLEEP_S
         buckets = sorted({bucket for shop in deliverer.books.shops.values() for bucket in buckets_of(shop)})
         if not buckets:
             return LONGEST_SLEEP_S
@@ -114,6 +120,20 @@ class DeliveryLoop(Loop):
             return 0.0
         next_at = await outbox.next_send_at(await deliverer.line.get(), buckets)
         return sleep_until([next_at] if next_at else [], self.context.clock.now())
+
+    def _may_send(self, connection: Connection) -> bool:
+        """Whether this database is the one that was last worked with; the log says when that changes."""
+        if not self._has_begun:
+            begin(connection, self.context)
+            self._has_begun = True
+        found = gate(connection, self.context)
+        if found.why != self._why:
+            facts = {"facts": {"why": found.why}}
+            log.info("gate_opened") if found.is_open else log.error("nothing_is_sent", extra=facts)
+            self._why = found.why
+        if not found.is_open:
+            self._beat("GateClosed")
+        return found.is_open
 
     async def _sleep(self, seconds: float) -> None:
         if seconds > 0 and not self._stop.is_set():

@@ -14,7 +14,7 @@ from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
-from rekindle.engine.consents import record_consent
+from rekindle.engine.consents import note_refusal, record_consent, redact_ledger
 from rekindle.engine.context import Context
 from rekindle.engine.places import BROWSE, DEFAULT, AddressPlace, address_place, cart_place, visitor_place
 from rekindle.engine.transactions import Work
@@ -80,6 +80,7 @@ class _Erasure(NamedTuple):
         carts = store.carts_of_erased(connection, buckets, shopper_id)
         keys = _visitor_keys(carts, store.visitors_of_erased(connection, buckets, shopper_id))
         self._blank_carts(carts, keys)
+        self._blank_orders(shopper_id)
         erased = self.work.run_in_bucket(bucket, lambda: self._blank_shopper(bucket, shopper_id))
         if erased is None:
             return EraseResult(False, 0)
@@ -142,8 +143,11 @@ class _Erasure(NamedTuple):
             self.work.run_in_bucket(place.bucket, partial(self._seal_at_home, place))
 
     def _seal_at_home(self, place: AddressPlace) -> None:
+        subject = Subject(self.shop.id, place.channel.value, place.hash)
+        note_refusal(self.context, subject, "erased", self.at)
         store.blank_contacts(self.work.connection, place.bucket, [place.id], self.at)
         blank_replies(self.work.connection, place.bucket, self.shop.id, [place.hash])
+        redact_ledger(self.work.connection, self.context, self.shop, place.bucket, place.hash)
         self._suppress(place.bucket, [place])
 
     def _blank_carts(self, carts: Iterable[CartOfErased], keys: Iterable[str]) -> None:
@@ -160,6 +164,16 @@ class _Erasure(NamedTuple):
         held = lock_carts(self.work.connection, bucket, ids)
         store.blank_carts(self.work.connection, bucket, [draft.id for draft in held])
         store.blank_events(self.work.connection, bucket, told)
+
+    def _blank_orders(self, shopper_id: UUID) -> None:
+        """The purchases, and the events that nothing but an order's key ties to the person: a till's."""
+        connection, buckets = self.work.connection, buckets_of(self.shop)
+        orders = store.orders_of_erased(connection, buckets, shopper_id)
+        for home, order_id, _ in sorted(orders):
+            with self.work.in_bucket(home):
+                store.blank_order(connection, home, order_id)
+        if orders:
+            store.blank_lonely_events(connection, buckets, self.shop.id, [key for _, _, key in orders])
 
     def _drop_visitors(self, keys: Iterable[str]) -> None:
         by_bucket: dict[int, list[UUID]] = defaultdict(list)

@@ -19,6 +19,10 @@ from rekindle.engine.hooks import forget_old_tokens
 from rekindle.engine.loops import Job, JobLoop, Loop, StageLoop
 from rekindle.engine.measure import RECENT_JOB, count_products, measure_deep, measure_late, measure_recent
 from rekindle.engine.privacy.escalate import escalate
+from rekindle.engine.privacy.export import make_files
+from rekindle.engine.privacy.shopify import erase_whole_shops
+from rekindle.engine.restore_gate import BEAT_S, beat
+from rekindle.engine.retention import keep_in_bounds
 from rekindle.engine.text_slot import forget_text_slots
 from rekindle.store import work
 from rekindle.store.database import Connection
@@ -70,12 +74,16 @@ def _partitions(connection: Connection, context: Context) -> object:
 
 
 JOBS = (
+    Job("count-up", BEAT_S, beat, lease_s=60),
     Job("partitions", 3_600, _partitions),
     Job(RECENT_JOB, 5, measure_recent, lease_s=120),
     Job("measure-late", 900, measure_late),
     Job("measure-deep", 86_400, measure_deep, lease_s=7_200),
     Job("privacy-dates", 900, escalate),
     Job("keep-heads", 3_600, keep_head),
+    Job("erase-shops", 3_600, erase_whole_shops, lease_s=14_400),
+    Job("subject-exports", 5, make_files, lease_s=1_800),
+    Job("retention", 86_400, keep_in_bounds, lease_s=14_400),
     Job("forget-tokens", 3_600, forget_old_tokens),
     Job("forget-text-slots", 86_400, forget_text_slots),
     Job("forget-askers", 3_600, forget_askers),

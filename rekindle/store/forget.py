@@ -7,6 +7,10 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from rekindle.policy.consent_chain import ConsentRow
 from rekindle.store.copying import array_literal, id_array
 from rekindle.store.database import Connection
 from rekindle.store.statements import sql
@@ -43,6 +47,37 @@ def blank_events(connection: Connection, bucket: int, cart_ids: Sequence[UUID]) 
 
 def drop_visitors(connection: Connection, bucket: int, ids: Sequence[UUID]) -> None:
     connection.execute(sql("drop_visitors"), {"bucket": bucket, "ids": id_array(ids)})
+
+
+def blank_lonely_events(
+    connection: Connection, buckets: Sequence[int], shop_id: int, order_keys: Sequence[str]
+) -> None:
+    values = {"buckets": array_literal(buckets), "shop_id": shop_id, "order_keys": list(order_keys)}
+    connection.execute(sql("blank_lonely_events"), values)
+
+
+def orders_of_erased(connection: Connection, buckets: Sequence[int], shopper_id: UUID) -> list[tuple[int, UUID, str]]:
+    """(bucket, id, key) of each."""
+    values = {"buckets": array_literal(buckets), "shopper_id": shopper_id}
+    return [(row[0], row[1], row[2]) for row in connection.execute(sql("orders_of_erased"), values)]
+
+
+def blank_order(connection: Connection, bucket: int, order_id: UUID) -> None:
+    connection.execute(sql("blank_order"), {"bucket": bucket, "id": order_id})
+
+
+def consents_of_erased(
+    connection: Connection, bucket: int, shop_id: int, channels: Sequence[str], address_hash: bytes
+) -> list[ConsentRow]:
+    values = {"bucket": bucket, "shop_id": shop_id, "channels": list(channels), "address_hash": address_hash}
+    with connection.cursor(row_factory=class_row(ConsentRow)) as cursor:
+        return cursor.execute(sql("consents_of_erased"), values).fetchall()
+
+
+def redact_consent(connection: Connection, bucket: int, row: ConsentRow) -> None:
+    values: dict[str, object] = {"bucket": bucket, "shop_id": row.shop_id, "channel": row.channel, "seq": row.seq}
+    values |= {"address_hash": row.address_hash, "wording": row.wording, "evidence": Jsonb(dict(row.evidence))}
+    connection.execute(sql("redact_consent"), values)
 
 
 def visitors_of_carts(

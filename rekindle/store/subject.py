@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from rekindle.store.copying import id_array
@@ -35,3 +36,59 @@ def blank_requests(
     if ids:
         connection.execute(sql("blank_privacy_events"), {"bucket": bucket, "ids": id_array(ids)})
         connection.execute(sql("drop_exports_of_requests"), {"bucket": bucket, "ids": id_array(ids)})
+
+
+class Counted(NamedTuple):
+    """What a shopper had bought."""
+
+    order_count: int
+    spent_cents: int
+    last_order_at: datetime | None
+
+
+class Home(Protocol):
+    """Where a shopper's row lies."""
+
+    @property
+    def bucket(self) -> int: ...
+    @property
+    def id(self) -> UUID: ...
+
+
+def suppression_reason(
+    connection: Connection, bucket: int, shop_id: int, channel: str, address_hash: bytes
+) -> str | None:
+    values = {"bucket": bucket, "shop_id": shop_id, "channel": channel, "address_hash": address_hash}
+    row = connection.execute(sql("suppression_reason"), values).fetchone()
+    return row[0] if row else None
+
+
+def correct_names(connection: Connection, bucket: int, shopper_id: UUID, names: Mapping[str, str]) -> None:
+    values: dict[str, object] = {"bucket": bucket, "id": shopper_id}
+    values |= {"first_name": names.get("first_name"), "last_name": names.get("last_name")}
+    connection.execute(sql("correct_names"), values)
+
+
+def move_carts(connection: Connection, bucket: int, ids: Sequence[UUID], from_id: UUID, to: Home) -> None:
+    values = {"bucket": bucket, "ids": id_array(ids), "from_id": from_id, "to_bucket": to.bucket, "to_id": to.id}
+    connection.execute(sql("move_carts"), values)
+
+
+def move_visitor(connection: Connection, bucket: int, visitor_id: UUID, from_id: UUID, to: Home) -> None:
+    values = {"bucket": bucket, "id": visitor_id, "from_id": from_id, "to_bucket": to.bucket, "to_id": to.id}
+    connection.execute(sql("move_visitor"), values)
+
+
+def move_order(connection: Connection, bucket: int, order_id: UUID, to: Home) -> None:
+    values = {"bucket": bucket, "id": order_id, "to_bucket": to.bucket, "to_id": to.id}
+    connection.execute(sql("move_order"), values)
+
+
+def empty_shopper(connection: Connection, bucket: int, shopper_id: UUID) -> Counted:
+    """Take everything off a shopper's row; what it had counted."""
+    row = connection.execute(sql("empty_shopper"), {"bucket": bucket, "id": shopper_id}).fetchone()
+    return Counted(*row) if row else Counted(0, 0, None)
+
+
+def add_counts(connection: Connection, bucket: int, shopper_id: UUID, counted: Counted) -> None:
+    connection.execute(sql("add_counts"), {"bucket": bucket, "id": shopper_id} | counted._asdict())

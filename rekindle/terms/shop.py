@@ -45,6 +45,7 @@ class ShopSettings:
     capture_before_submit: bool = False
     own_rules: Mapping[str, object] | None = None  #: laid over the policy pack, in its shape (policy.own_rules)
     double_opt_in: str = "law"  #: when addresses are asked to confirm (policy.confirmation.DoubleOptIn)
+    retention: Mapping[str, object] | None = None  #: days by class of data; None = the house's (terms.retention)
     limits: Mapping[str, object] | None = None  #: this shop's own caps and gaps; None = the house's (terms.limits)
 
     def idle_s(self, stage: Stage) -> int:

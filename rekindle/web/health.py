@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 from django.conf import settings
 
+from rekindle.engine.restore_gate import gate
 from rekindle.store import privacy_requests, readiness
 from rekindle.store.alerts import AlertKind, count_open_alerts
 from rekindle.store.database import Connection
@@ -28,16 +29,20 @@ def alive(_request: Request) -> Answer:
 
 def ready(_request: Request) -> Answer:
     """`/readyz`: 200 when events can be stored now, else 503 and what is missing."""
-    checks = {"database": False, "migrations": False, "partitions": False}
+    checks = {"database": False, "migrations": False, "partitions": False, "restore": False}
+    why = ""
     try:
         with runtime.database().control() as connection:
             checks["database"] = True
             checks["migrations"] = readiness.missing_migrations(connection, _own_migrations()) == []
             checks["partitions"] = readiness.has_partitions(connection, runtime.context().clock.now())
+            if checks["migrations"]:
+                checks["restore"], why = gate(connection, runtime.context())
     except psycopg.Error as error:
         log.warning("not_ready", extra={"facts": {"error": type(error).__name__}})
     well = all(checks.values())
-    return json_answer(200 if well else 503, {"ready": well, "checks": checks}, **{"Cache-Control": "no-store"})
+    told = {"ready": well, "checks": checks} | ({"why": f"nothing is sent: {why}"} if why else {})
+    return json_answer(200 if well else 503, told, **{"Cache-Control": "no-store"})
 
 
 def metrics(request: Request) -> Answer:
@@ -80,6 +85,9 @@ def _gauges(connection: Connection, now: datetime) -> str:
         f'rekindle_privacy_requests{{state="open"}} {requests.open_count}',
         f'rekindle_privacy_requests{{state="escalated"}} {requests.escalated_count}',
         f'rekindle_privacy_requests{{state="overdue"}} {requests.overdue_count}',
+        "# HELP rekindle_send_gate_open 0 after a restore, until opt-outs and erasures were replayed: nothing is sent.",
+        "# TYPE rekindle_send_gate_open gauge",
+        f"rekindle_send_gate_open {int(gate(connection, runtime.context()).is_open)}",
     ]
     return "\n".join(lines) + "\n"
 

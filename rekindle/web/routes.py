@@ -16,7 +16,7 @@ from rekindle.store.database import Connection
 from rekindle.store.shops import owner_of_key
 from rekindle.terms.event import ShopEvent
 from rekindle.terms.shop import KeyOwner, ShopSettings
-from rekindle.web import health, hooks, runtime
+from rekindle.web import health, hooks, runtime, shopify_privacy
 from rekindle.web.http import Answer, Handler, Request
 from rekindle.web.ingest.app import Intake
 from rekindle.web.ingest.store import EventStore
@@ -31,6 +31,7 @@ _EXACT: dict[str, Handler] = {
     "/healthz": health.alive,
     "/readyz": health.ready,
     "/metrics": health.metrics,
+    shopify_privacy.PATH: shopify_privacy.receive,
     "/s/rekindle.js": script.storefront,
     "/s/push-worker.js": script.push_worker,
 }

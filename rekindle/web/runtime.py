@@ -12,6 +12,7 @@ from django.conf import settings
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from rekindle.engine.context import Context
+from rekindle.lib.journal import Journal
 from rekindle.store.database import Database
 
 #: How long a request waits for a connection before it answers 503.
@@ -26,7 +27,12 @@ _opened: list[Database] = []
 @cache
 def context() -> Context:
     """Keys, public address and the machine's clock, for every verb that a request calls."""
-    return Context(hash_key=settings.HASH_KEY, vault_key=settings.VAULT_KEY, public_url=settings.PUBLIC_URL)
+    return Context(
+        hash_key=settings.HASH_KEY,
+        vault_key=settings.VAULT_KEY,
+        public_url=settings.PUBLIC_URL,
+        journal=Journal(settings.JOURNAL, settings.HASH_KEY) if settings.JOURNAL is not None else None,
+    )
 
 
 def database() -> Database:

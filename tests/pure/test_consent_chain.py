@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rekindle.policy.consent_chain import GENESIS, ConsentRow, first_fault, row_hash
+from rekindle.policy.consent_chain import GENESIS, REDACTED, ConsentRow, first_fault, redacted, row_hash
 
 from ..conftest import START
 
@@ -77,6 +77,33 @@ def test_any_missing_row_is_found_with_the_head(missing: set[int]) -> None:
     rest = [row for index, row in enumerate(rows) if index not in missing]
     assert first_fault(KEY, rest, head=(6, rows[5].row_hash)) is not None
     assert first_fault(KEY, rows, head=(6, rows[5].row_hash)) is None
+
+
+def test_a_row_that_an_erasure_shortened_keeps_the_chain_whole_and_nobody_else_can_shorten_it() -> None:
+    rows = chain()
+    rows[1] = replace(rows[1], kind="withdrawn", wording="STOP, says Ada")
+    rows[1] = replace(rows[1], row_hash=row_hash(KEY, rows[1]))
+    for index in range(2, 5):
+        rows[index] = replace(rows[index], previous_hash=rows[index - 1].row_hash)
+        rows[index] = replace(rows[index], row_hash=row_hash(KEY, rows[index]))
+    shorter = [redacted(KEY, row) for row in rows]
+    assert first_fault(KEY, shorter) is None
+    assert [redacted(KEY, row) for row in shorter] == shorter
+    assert [row.wording for row in shorter] == ["wording 1", "", "wording 3", "wording 4", "wording 5"]
+    assert all(set(row.evidence) == {"method", REDACTED} for row in shorter)
+    for field, value in (
+        ("kind", "pending"),
+        ("wording", "x"),
+        ("at", START),
+        ("evidence", {REDACTED: "00" * 32}),
+        ("evidence", {REDACTED: "no code"}),
+        ("evidence", {**shorter[2].evidence, "method": "import"}),
+        ("row_hash", b"x" * 32),
+    ):
+        forged = [*shorter[:2], replace(shorter[2], **{field: value}), *shorter[3:]]  # type: ignore[arg-type]
+        assert first_fault(KEY, forged) is not None, field
+    other = redacted(b"other" * 8, rows[2])
+    assert first_fault(KEY, [*rows[:2], other, *rows[3:]]) == "row 3 was changed"
 
 
 def test_a_forged_row_needs_the_key() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import psycopg
@@ -13,7 +15,9 @@ from django.test import override_settings
 from prometheus_client.parser import text_string_to_metric_families
 
 from rekindle.engine.context import Context
+from rekindle.engine.restore_gate import beat
 from rekindle.lib.clock import MovableClock
+from rekindle.lib.journal import Journal
 from rekindle.store.database import Connection
 from rekindle.store.partitions import ensure_partitions
 from rekindle.web import health, runtime
@@ -56,9 +60,31 @@ def test_it_is_ready_when_todays_events_have_their_place(
     clock.set(clock.now() + timedelta(days=4_000))
     answer = ask("/readyz")
     assert answer.status == 503
-    assert msgspec.json.decode(answer.body)["checks"] == {"database": True, "migrations": True, "partitions": False}
+    assert msgspec.json.decode(answer.body)["checks"] == {
+        "database": True, "migrations": True, "partitions": False, "restore": True
+    }  # fmt: skip
     ensure_partitions(connection, clock.now())
     assert ask("/readyz").status == 200
+
+
+def test_it_is_not_ready_after_a_restore_and_says_why(
+    connection: Connection, context: Context, clock: MovableClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    journal = Journal(tmp_path, context.hash_key)
+    watched = replace(context, journal=journal)
+    use(monkeypatch, connection, watched)
+    ensure_partitions(connection, clock.now())
+    beat(connection, watched)
+    assert ask("/readyz").status == 200
+    assert samples(ask("/metrics").body)[("rekindle_send_gate_open", frozenset())] == 1
+    mark = journal.mark()
+    assert mark is not None
+    journal.set_mark(mark._replace(beat=99))
+    answer = ask("/readyz")
+    told = msgspec.json.decode(answer.body)
+    assert (answer.status, told["checks"]["restore"]) == (503, False)
+    assert told["why"].startswith("nothing is sent: the database is older")
+    assert samples(ask("/metrics").body)[("rekindle_send_gate_open", frozenset())] == 0
 
 
 def test_it_is_not_ready_without_its_migrations(

@@ -106,6 +106,26 @@ def record_request(
     return store.load_request(connection, request.bucket, shop.id, request.id) or request
 
 
+def record_whole_shop(
+    connection: Connection, context: Context, shop: ShopSettings, *, source: str, key: str
+) -> PrivacyRequest:
+    """Everybody in a shop is to be erased: a request without an address, which a worker carries out. Commits."""
+    now = context.clock.now()
+    asked = Asked(kind=RequestKind.ERASURE, source=source, key=f"shop:{key}", is_verified=True)
+    pack = default_pack()
+    entries = entries_of(pack.regions, [(shop.country, "")]) if pack is not None else ()
+    terms = request_terms(pack, entries, asked.kind, now)
+    request = PrivacyRequest(
+        bucket=base_bucket(shop), id=_id(shop, asked, now), shop_id=shop.id, kind=asked.kind,
+        state=RequestState.VERIFIED, source=source, regions=" ".join(entries), subjects=(), received_at=now,
+        due_at=terms.due_at, acknowledge_by=terms.acknowledge_by, escalate_at=terms.escalate_at,
+    )  # fmt: skip
+    with transaction(connection):
+        if store.add_request(connection, request):
+            add_line(connection, request, RequestLine(at=now, what=Happened.RECEIVED, by="", detail={"source": source}))
+    return store.load_request(connection, request.bucket, shop.id, request.id) or request
+
+
 def add_line(connection: Connection, request: PrivacyRequest, line: RequestLine) -> None:
     """A line of the history; the same instant and kind is one line."""
     store.add_line(connection, request, timed_id(line.at, f"{request.id}:{line.what}:{line.by}".encode()), line)

@@ -12,20 +12,22 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from rekindle.engine.consents import note_refusal
 from rekindle.engine.context import Context
 from rekindle.engine.forget import erase, erase_place
 from rekindle.engine.law import default_pack
 from rekindle.engine.opt_out import opt_out, opt_out_place
-from rekindle.engine.places import AddressPlace
+from rekindle.engine.privacy.correct import correct
+from rekindle.engine.privacy.export import order_file
 from rekindle.engine.privacy.record import RequestError, add_line
+from rekindle.engine.privacy.whom import owners, places_of
 from rekindle.engine.transactions import Work, until_free
-from rekindle.lib.ids import natural_id
 from rekindle.policy.request_steps import CLOSING, allowed_steps
 from rekindle.policy.request_terms import request_terms
 from rekindle.store import privacy_requests as store
 from rekindle.store import subject
-from rekindle.store.buckets import address_bucket, base_bucket
-from rekindle.store.consents import owner_of_contact
+from rekindle.store.buckets import base_bucket
+from rekindle.store.consents import Subject
 from rekindle.store.database import Connection
 from rekindle.store.prepared import transaction
 from rekindle.terms.privacy_request import PrivacyRequest, RequestLine, RequestState, Step
@@ -122,11 +124,23 @@ def _carry_out(
 ) -> Mapping[str, object]:
     """Do what the step says beyond the request itself; what the history keeps about it."""
     does = _DOES.get(taken.step)
-    return does(connection, context, shop, request) if does is not None else {}
+    return does(connection, context, shop, request, taken) if does is not None else {}
+
+
+def _export(
+    connection: Connection, context: Context, shop: ShopSettings, request: PrivacyRequest, taken: Taken
+) -> Mapping[str, object]:
+    return {"export": str(order_file(connection, context, shop, request, by=taken.by).id)}
+
+
+def _correct(
+    connection: Connection, context: Context, shop: ShopSettings, request: PrivacyRequest, taken: Taken
+) -> Mapping[str, object]:
+    return correct(connection, context, shop, request, taken.values)
 
 
 def _erase(
-    connection: Connection, context: Context, shop: ShopSettings, request: PrivacyRequest
+    connection: Connection, context: Context, shop: ShopSettings, request: PrivacyRequest, _taken: Taken
 ) -> Mapping[str, object]:
     cancelled, found = 0, False
     for owner in owners(connection, shop, request):
@@ -138,7 +152,7 @@ def _erase(
 
 
 def _object(
-    connection: Connection, context: Context, shop: ShopSettings, request: PrivacyRequest
+    connection: Connection, context: Context, shop: ShopSettings, request: PrivacyRequest, _taken: Taken
 ) -> Mapping[str, object]:
     cancelled, now = 0, context.clock.now()
     people = owners(connection, shop, request)
@@ -154,38 +168,22 @@ def _object(
 
 
 def _stop_sale(
-    connection: Connection, context: Context, shop: ShopSettings, request: PrivacyRequest
+    connection: Connection, context: Context, shop: ShopSettings, request: PrivacyRequest, _taken: Taken
 ) -> Mapping[str, object]:
     people = owners(connection, shop, request)
     for bucket, shopper_id in people:
         subject.stop_sale(connection, bucket, shopper_id)
+    for one in request.subjects:
+        whose = Subject(shop.id, one.channel.value, one.hash)
+        note_refusal(context, whose, "no_sale", context.clock.now())
     return {"found": bool(people)}
 
 
-def owners(connection: Connection, shop: ShopSettings, request: PrivacyRequest) -> list[tuple[int, UUID]]:
-    """(bucket, id) of every shopper the request is about: by address, and by who it was when it came in."""
-    found = []
-    if request.shopper_bucket is not None and request.shopper_id is not None:
-        found.append((request.shopper_bucket, request.shopper_id))
-    for place in places_of(shop, request):
-        owner = owner_of_contact(connection, place.bucket, place.id)
-        if owner is not None and owner not in found:
-            found.append(owner)
-    return found
-
-
-def places_of(shop: ShopSettings, request: PrivacyRequest) -> list[AddressPlace]:
-    return [
-        AddressPlace(
-            address_bucket(shop, one.hash),
-            natural_id("contact", shop.id, f"{one.channel.value}:{one.hash.hex()}"),
-            one.channel,
-            one.hash,
-            one.address,
-        )
-        for one in request.subjects
-    ]
-
-
-_Does = Callable[[Connection, Context, ShopSettings, PrivacyRequest], Mapping[str, object]]
-_DOES: Final[Mapping[Step, _Does]] = {Step.ERASE: _erase, Step.OBJECT: _object, Step.STOP_SALE: _stop_sale}
+_Does = Callable[[Connection, Context, ShopSettings, PrivacyRequest, Taken], Mapping[str, object]]
+_DOES: Final[Mapping[Step, _Does]] = {
+    Step.EXPORT: _export,
+    Step.ERASE: _erase,
+    Step.CORRECT: _correct,
+    Step.OBJECT: _object,
+    Step.STOP_SALE: _stop_sale,
+}

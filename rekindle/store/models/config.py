@@ -42,6 +42,7 @@ class Shop(models.Model):
     own_rules = models.JSONField(null=True)
     #: when Rekindle asks addresses to confirm (policy.confirmation.DoubleOptIn)
     double_opt_in = models.CharField(max_length=8, db_default="law")
+    retention = models.JSONField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -267,6 +268,46 @@ class Job(models.Model):
 
     class Meta:
         db_table = "jobs"
+
+
+class Installation(models.Model):
+    """Which database this is (`key`), and how far it has come (`beat`): one row. See engine/restore_gate.py."""
+
+    number = models.SmallIntegerField(primary_key=True)
+    key = models.CharField(max_length=40)
+    beat = models.BigIntegerField()
+    beaten_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "installation"
+
+
+class ShopPlatform(models.Model):
+    """Where a shop is run: by its domain the platform's own hooks find it. `secret`, sealed, proves them: one value, or
+    two while it is changed."""
+
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=20)
+    domain = models.CharField(max_length=253, unique=True)
+    secret = models.BinaryField()
+
+    class Meta:
+        db_table = "shop_platforms"
+
+
+class RetentionRun(models.Model):
+    """What the daily run took away: rows of a shop, or whole partitions (then without a shop)."""
+
+    shop_id = models.BigIntegerField(null=True)
+    data_class = models.CharField(max_length=20)
+    at = models.DateTimeField()
+    before = models.DateTimeField()
+    row_count = models.BigIntegerField()
+    partitions = models.TextField(default="")
+
+    class Meta:
+        db_table = "retention_runs"
+        indexes = [models.Index(fields=["at"], name="retention_runs_at")]
 
 
 class SignInAttempts(models.Model):

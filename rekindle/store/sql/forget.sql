@@ -21,11 +21,15 @@ FROM visitors
 WHERE bucket = ANY(%(buckets)s::int[]) AND shopper_id = %(shopper_id)s;
 
 -- name: blank_carts
--- Carts keep what was in them and what became of them, and no way back to anybody.
+-- Carts keep which products were in them and what became of them: no free text (a variant may hold an engraving), and no
+-- way back to anybody.
 -- in:    :bucket int, :ids uuid[]
 -- out:   nothing
 -- locks: carts rows (held by the caller)      index: carts_pkey
-UPDATE carts SET cart_key = 'erased:' || id, visitor_key = NULL, checkout_key = NULL, recover_url = NULL,
+UPDATE carts SET cart_key = 'erased:' || id, visitor_key = NULL, checkout_key = NULL, recover_url = NULL, views = '[]',
+  items = (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('product_key', one->'product_key',
+      'sku', one->'sku', 'quantity', one->'quantity', 'unit_cents', one->'unit_cents', 'category', one->'category'))
+    ORDER BY place), '[]') FROM jsonb_array_elements(items) WITH ORDINALITY AS each (one, place)),
   facts = jsonb_strip_nulls(jsonb_build_object('stage_at', facts->'stage_at', 'since_ms', facts->'since_ms')),
   seq = seq + 1
 WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
@@ -37,6 +41,55 @@ WHERE bucket = %(bucket)s AND id = ANY(%(ids)s::uuid[]);
 -- locks: events rows      index: events_cart
 UPDATE events SET payload = '{}', visitor_key = NULL
 WHERE bucket = %(bucket)s AND cart_id = ANY(%(cart_ids)s::uuid[]);
+
+-- name: blank_lonely_events
+-- The same for events of no cart and no visit, which only an order's key ties to the person: a till's.
+-- in:    :buckets int[], :shop_id bigint, :order_keys text[]
+-- out:   nothing
+-- locks: events rows      index: events_lonely
+-- scope: fanout (an erasure visits all buckets of a shop)
+UPDATE events SET payload = '{}', visitor_key = NULL
+WHERE bucket = ANY(%(buckets)s::int[]) AND shop_id = %(shop_id)s AND cart_id IS NULL AND payload <> '{}'
+  AND payload->'order'->>'order_key' = ANY(%(order_keys)s::text[]);
+
+-- name: blank_order
+-- A purchase keeps what was bought for how much: no free text, and no code that was made for the person.
+-- in:    :bucket int, :id uuid
+-- out:   nothing
+-- locks: orders row      index: orders_pkey
+UPDATE orders SET coupons = '[]', facts = facts - 'cart_key',
+  items = (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('product_key', one->'product_key',
+      'sku', one->'sku', 'quantity', one->'quantity', 'unit_cents', one->'unit_cents', 'category', one->'category'))
+    ORDER BY place), '[]') FROM jsonb_array_elements(items) WITH ORDINALITY AS each (one, place))
+WHERE bucket = %(bucket)s AND id = %(id)s;
+
+-- name: orders_of_erased
+-- Where the purchases of a shopper lie.
+-- in:    :buckets int[], :shopper_id uuid
+-- out:   bucket, id, order_key      0..n rows
+-- locks: none      index: none (an erasure is rare, an index would be paid at every order)
+-- scope: fanout (an erasure visits all buckets of a shop)
+SELECT bucket, id, order_key FROM orders WHERE bucket = ANY(%(buckets)s::int[]) AND shopper_id = %(shopper_id)s;
+
+-- name: consents_of_erased
+-- The ledger of an address for every purpose.
+-- in:    :bucket int, :shop_id bigint, :channels text[], :address_hash bytea
+-- out:   ConsentRow columns      0..n rows
+-- locks: none      index: consents_chain
+SELECT shop_id, channel, address_hash, seq, kind, at, recorded_at, wording, source, evidence, previous_hash, row_hash
+FROM consents
+WHERE bucket = %(bucket)s AND shop_id = %(shop_id)s AND channel = ANY(%(channels)s::text[])
+  AND address_hash = %(address_hash)s
+ORDER BY channel, seq;
+
+-- name: redact_consent
+-- A row of the ledger without what was the person's own; its hash, and with it the chain, stays.
+-- in:    :bucket int, :shop_id bigint, :channel text, :address_hash bytea, :seq int, :wording text, :evidence jsonb
+-- out:   nothing
+-- locks: consents row      index: consents_chain
+UPDATE consents SET wording = %(wording)s, evidence = %(evidence)s
+WHERE bucket = %(bucket)s AND shop_id = %(shop_id)s AND channel = %(channel)s AND address_hash = %(address_hash)s
+  AND seq = %(seq)s;
 
 -- name: visitors_of_carts
 -- Which visitors lead to some carts, whoever they belong to.

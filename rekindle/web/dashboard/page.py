@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from rekindle.engine.privacy.escalate import sentence
+from rekindle.engine.restore_gate import gate
 from rekindle.store.buckets import base_bucket
 from rekindle.store.dashboard.health import Health, load_health
 from rekindle.store.privacy_requests import attention
@@ -76,6 +77,7 @@ class Page:
     navigation: list[NavigationEntry]
     health: HealthLine
     may_pause: bool
+    closed_gate: str  #: why nothing is sent after a restore; empty when messages may go out
     requests: str  #: what is to be said about requests on personal data that wait for too long; empty when none do
 
 
@@ -92,6 +94,7 @@ def show_page(
         navigation=[_entry(visit, badges, section, entry) for entry in _ENTRIES],
         health=_health_line(health, visit),
         may_pause=visit.may(Action.PAUSE_SENDING),
+        closed_gate=gate(visit.connection, visit.context).why,
         requests=sentence(requests) if is_late else "",
     )
     return render(visit.request, template, {**content, "visit": visit, "page": page}, status=status)

@@ -10,10 +10,13 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from rekindle.engine.privacy.record import Asked, RequestError, record_request
+from rekindle.engine.retention import days_of
 from rekindle.lib.addresses import masked
 from rekindle.store.buckets import base_bucket
 from rekindle.store.privacy_requests import list_requests
+from rekindle.store.retention import report
 from rekindle.terms.privacy_request import PrivacyRequest, RequestKind
+from rekindle.terms.retention import KEPT
 from rekindle.terms.role import Action
 from rekindle.web.dashboard.access import Visit, shop_view
 from rekindle.web.dashboard.page import Section, show_page
@@ -78,6 +81,8 @@ def show_requests(visit: Visit, more: dict[str, object], *, status: int = 200) -
         "which": which if which in {key for key, _, _ in _LISTS} else "open",
         "kinds": [(kind.value, name) for kind, name in KIND_NAMES.items()],
         "kind": kind,
+        "taken": report(visit.connection, visit.shop.id, 20),
+        "kept": [(kind, days, KEPT[kind].end) for kind, days in days_of(visit.shop).items()],
         "may_handle": visit.may(Action.HANDLE_REQUESTS),
         "today": visit.now.astimezone(UTC).date().isoformat(),
     }

@@ -9,11 +9,13 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.urls import reverse
 
+from rekindle.engine.privacy.export import take_file
 from rekindle.engine.privacy.record import RequestError
 from rekindle.engine.privacy.steps import Taken, take_step
 from rekindle.policy.request_steps import allowed_steps
 from rekindle.store.buckets import base_bucket
 from rekindle.store.privacy_requests import history, load_request
+from rekindle.store.subject_exports import exports_of_request, has_export
 from rekindle.terms.privacy_request import Happened, PrivacyRequest, Step
 from rekindle.terms.role import Action
 from rekindle.web.dashboard.access import Visit, shop_view
@@ -90,6 +92,19 @@ def step(visit: Visit, request_id: UUID) -> HttpResponse:
     return HttpResponseRedirect(reverse("dashboard:privacy_request", args=[visit.shop.slug, request.id]))
 
 
+@shop_view(post=Action.HANDLE_REQUESTS)
+def download(visit: Visit, export_id: UUID) -> HttpResponse:
+    """Hand a file out, once; by POST, so that nothing that only follows links takes it."""
+    if not has_export(visit.connection, base_bucket(visit.shop), export_id, visit.shop.id):
+        raise Http404("there is no such file")
+    try:
+        taken = take_file(visit.connection, visit.context, visit.shop, export_id, by=visit.account)
+    except RequestError as mistake:
+        return HttpResponse(f"{mistake}\n", status=410, content_type="text/plain; charset=utf-8")
+    headers = {"Content-Disposition": f'attachment; filename="{taken.name}"'}
+    return HttpResponse(taken.content, content_type="application/zip", headers=headers)
+
+
 def show_request(visit: Visit, request: PrivacyRequest, more: dict[str, object], *, status: int = 200) -> HttpResponse:
     steps = [(one.value, *_STEPS[one]) for one in allowed_steps(request)]
     content: dict[str, object] = {
@@ -100,6 +115,7 @@ def show_request(visit: Visit, request: PrivacyRequest, more: dict[str, object],
         "may_handle": visit.may(Action.HANDLE_REQUESTS),
         "look": look(request, visit.now),
         "steps": steps,
+        "files": exports_of_request(visit.connection, request.bucket, request.id),
         "lines": [(line, _SAID.get(line.what, line.what)) for line in history(visit.connection, request)],
     }
     page = {**content, **more}

@@ -70,6 +70,11 @@ def things_of(connection: Any, shop: ShopSettings) -> dict[str, Any]:
         " '2026-03-02T09:00:00Z', '2026-04-01T09:00:00Z', '2026-03-22T09:00:00Z') ON CONFLICT DO NOTHING",
         [base_bucket(shop), cart[1], shop.id],
     )
+    connection.execute(
+        "INSERT INTO subject_exports (bucket, id, shop_id, request_id, state, ordered_at, ordered_by, taken_by, manifest)"
+        " VALUES (%s, %s, %s, %s, 'ordered', '2026-03-02T09:00:00Z', '', '', '{}') ON CONFLICT DO NOTHING",
+        [base_bucket(shop), cart[1], shop.id, cart[1]],
+    )
     (send,) = one("SELECT id FROM sends WHERE shop_id = %s ORDER BY id LIMIT 1")
     (version,) = one(
         "SELECT v.id FROM template_versions v JOIN templates t ON t.id = v.template_id"
@@ -89,6 +94,7 @@ def things_of(connection: Any, shop: ShopSettings) -> dict[str, Any]:
         "send_id": send,
         "reply_id": reply,
         "request_id": cart[1],
+        "export_id": cart[1],
         "version_id": version,
         "person_id": person,
         "region": "DE",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from datetime import timedelta
 
 import pytest
 
 from rekindle.engine.privacy.escalate import escalate_shop
+from rekindle.engine.privacy.export import make_files
 from tests.web.dashboard.test_overview import rows_of
 from tests.web.world import World
 
@@ -80,3 +83,31 @@ def test_what_waits_for_long_stands_on_every_page_until_it_is_answered(world: Wo
     assert "past its legal date" in client.get(world.path("accounts/")).text
     client.post(f"{path}step", {"choice": "refuse", "text": "could not be verified"})
     assert "about personal data" not in client.get(world.path()).text
+
+
+def test_an_owner_takes_the_file_once_and_nobody_else_does(world: World) -> None:
+    path = write_down(world)
+    client = world.as_(OWNER)
+    for choice in ("verify", "export"):
+        assert client.post(f"{path}step", {"choice": choice}).status_code == 302
+    assert "Being made" in client.get(path).text
+    assert make_files(world.connection, world.context) == 1
+    page = client.get(path).text
+    assert "can be taken once" in page
+    (export,) = rows_of(world, "subject_exports")
+    url = world.path(f"privacy/files/{export['id']}")
+    assert client.get(url).status_code == 405
+    assert world.as_(MARKETER).post(url).status_code == 403
+    taken = client.post(url)
+    assert (taken.status_code, taken.headers["Content-Type"]) == (200, "application/zip")
+    assert zipfile.ZipFile(io.BytesIO(taken.content)).namelist() == ["data.json", "manifest.json"]
+    assert client.post(url).status_code == 410
+    assert "Taken" in client.get(path).text
+
+
+def test_an_owner_corrects_what_is_wrong(world: World) -> None:
+    path = write_down(world, kind="correction")
+    client = world.as_(OWNER)
+    client.post(f"{path}step", {"choice": "verify"})
+    answer = client.post(f"{path}step", {"choice": "correct", "first_name": "Ada"})
+    assert (answer.status_code, "Nobody with this address" in answer.text) == (422, True)
