@@ -14,6 +14,9 @@ from rekindle.simulate.serve_wsgi import Site
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "rekindle" / "web" / "static" / "dist" / "storefront.js"
 
+#: A point of P-256, as a shop's VAPID key has one: nothing is ever sent under it.
+PUSH_KEY = "BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM"
+
 Event = dict[str, Any]
 
 
@@ -47,6 +50,10 @@ class StubRekindle:
     def _answer(self, path: str, environ: dict[str, Any], body: bytes) -> tuple[int, str, bytes]:
         if path == "/s/rekindle.js":
             return 200, "text/javascript", SCRIPT.read_bytes()
+        if path == "/s/push-worker.js":
+            return 200, "text/javascript", SCRIPT.with_name("push-worker.js").read_bytes()
+        if path == "/s/push/key-1":
+            return 200, "application/json", json.dumps({"public_key": PUSH_KEY}).encode()
         if path.startswith("/v1/carts/"):
             cart = self.carts.get(path.removeprefix("/v1/carts/"))
             return (200, "application/json", json.dumps(cart).encode()) if cart else (404, "text/plain", b"gone")

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rekindle.engine.accounts import CatalogueAccount, save_account
 from rekindle.engine.configure import change_shop
 from rekindle.engine.context import Context
+from rekindle.engine.device_kinds import WEB_PUSH
 from rekindle.engine.flows import activate_flow, save_flow
 from rekindle.engine.onboard import FLOW_KEY, create_shop, default_flow
 from rekindle.store.database import Connection
@@ -45,6 +47,7 @@ def put_demo_shop(
     else:
         change_shop(connection, shop.id, addresses, by=_BY_COMMAND_LINE)
     _put_account(connection, shop, smtp_port)
+    _put_push_account(connection, context, shop)
     fresh = load_shop(connection, shop.id)
     assert fresh is not None
     return fresh, write_key_of(connection, shop.id)
@@ -87,6 +90,13 @@ def _new_shop(
     save_flow(connection, context, shop, key=FLOW_KEY, name="Cart recovery", definition=hurried_flow(), by="demo")
     activate_flow(connection, context, shop, FLOW_KEY, by="demo")
     return replace(shop, limits=LIMITS)
+
+
+def _put_push_account(connection: Connection, context: Context, shop: ShopSettings) -> None:
+    """Browsers that agreed are reached by the push services of their makers, where the internet can be."""
+    if not accounts_of_shop(connection, shop.id, Channel.PUSH.value):
+        browsers = CatalogueAccount(kind=WEB_PUSH, name="Browsers", values={"subject": "mailto:hello@fernweh.example"})
+        save_account(connection, context, shop, browsers, account_id=None, by=_BY_COMMAND_LINE)
 
 
 def _put_account(connection: Connection, shop: ShopSettings, smtp_port: int) -> None:

@@ -64,6 +64,7 @@ class Shop:
         self._routes: dict[tuple[str, str], Handler] = {
             ("GET", "/"): self._list,
             ("GET", "/cart"): self._cart,
+            ("GET", "/rekindle-worker.js"): self._worker,
             ("POST", "/cart/add"): self._add,
             ("POST", "/cart/set"): self._set,
             ("POST", "/cart/merge"): self._merge,
@@ -129,6 +130,11 @@ class Shop:
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         return Response(self._static[name], content_type=kind, headers=[("Cache-Control", "max-age=300")])
 
+    def _worker(self, request: Request, visit: Visit) -> Response:
+        """Browsers take a service worker only from the shop itself; it is one line."""
+        line = f"importScripts({json.dumps(f'{self._rekindle_url}/s/push-worker.js')});\n"
+        return Response(line.encode(), content_type="text/javascript; charset=utf-8")
+
     # the pages
 
     def _list(self, request: Request, visit: Visit) -> Response:
@@ -154,7 +160,8 @@ class Shop:
             visit.events.append(["track", "Cart Viewed", viewed])
         missing, visit.missing = visit.missing, []
         restored = request.query.get("restored") == "1"
-        return self._pages.show("cart.html", request, visit, restored=restored, missing=missing)
+        facts = {"restored": restored, "missing": missing, "push_wording": tracking.PUSH_WORDING}
+        return self._pages.show("cart.html", request, visit, **facts)
 
     def _add(self, request: Request, visit: Visit) -> Response:
         form = request.form()

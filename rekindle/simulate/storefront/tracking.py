@@ -22,6 +22,9 @@ WORDING = {
     ),
 }
 
+#: The same for messages of this browser, which the browser asks about once more.
+PUSH_WORDING = "Yes, remind me in this browser of the things in my cart at Fernweh Outfitters."
+
 
 def product_facts(product: Product, base: str, variant: Variant | None = None) -> Facts:
     """Segment's product object; ``price`` in major units as a JSON number."""

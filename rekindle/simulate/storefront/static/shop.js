@@ -19,6 +19,43 @@
     rekindle.push(call);
   });
 
+  // Reminders in this browser: offered where the browser can show them, asked for by a click, never by itself.
+  whenReady(function () {
+    var place = document.getElementById("shop-remind");
+    if (!place || !("serviceWorker" in navigator && "PushManager" in window && "Notification" in window)) return;
+    var yes = place.querySelector("[data-remind=yes]");
+    var no = place.querySelector("[data-remind=no]");
+    var told = place.querySelector("[role=status]");
+
+    function show(on, text) {
+      yes.hidden = on;
+      no.hidden = !on;
+      told.textContent = text;
+      place.hidden = false;
+    }
+
+    yes.addEventListener("click", function () {
+      told.textContent = "Your browser asks you …";
+      window.rekindle.push.subscribe({ wording: place.dataset.wording }).then(function (granted) {
+        var refused = Notification.permission === "denied" ? "You did not allow it. Nothing was stored." : "This browser reaches no push service just now.";
+        show(granted, granted ? "Done. Leave your cart and this browser reminds you of it." : refused);
+      });
+    });
+    no.addEventListener("click", function () {
+      window.rekindle.push.unsubscribe().then(function () {
+        show(false, "Done. No more reminders here.");
+      });
+    });
+    navigator.serviceWorker
+      .getRegistration()
+      .then(function (found) {
+        return found && found.pushManager.getSubscription();
+      })
+      .then(function (subscription) {
+        show(Boolean(subscription), "");
+      });
+  });
+
   // The cart of a recovery link joins the cart of this browser; the server decides how.
   document.addEventListener("rekindle:restore", function (event) {
     whenReady(function () {
