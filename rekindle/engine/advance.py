@@ -32,6 +32,8 @@ from rekindle.terms.send import Channel, EnrolmentState
 BATCH = 1_000
 #: When a run cannot be judged (its flow cannot be read, its shop is not known), when to try again.
 ASK_AGAIN = timedelta(hours=1)
+_STATES = {state.value: state for state in CartState}
+_STAGES = {stage.value: stage for stage in Stage}
 _log = logging.getLogger(__name__)
 
 
@@ -101,8 +103,8 @@ def _take(books: Books, run: DueEnrolment, known: _Read, now: datetime) -> _Take
         return _Taken(run, None, deny(Reason.EVALUATION_FAILED, error="the flow or the shop is unknown"))
     cart, shopper = known.carts.get(run.cart_id), known.shoppers.get(run.shopper_id)
     over = ending(
-        CartState(cart.state) if cart else None,
-        Stage(cart.stage) if cart else Stage.CART,
+        _STATES[cart.state] if cart else None,
+        _STAGES[cart.stage] if cart else Stage.CART,
         touched_at=cart.touched_at if cart else run.abandoned_at,
         ordered_at=shopper.last_order_at if shopper else None,
         is_erased=shopper is None or shopper.is_erased,
@@ -182,8 +184,8 @@ def _move_row(taken: _Taken, now: datetime) -> EnrolmentMove:
     is_over = move.state is not EnrolmentState.WAITING
     return EnrolmentMove(
         id=run.id,
-        state=move.state.value,
-        exit_reason=move.reason.value if move.state is EnrolmentState.EXITED else None,
+        state=move.state,
+        exit_reason=move.reason if move.state is EnrolmentState.EXITED else None,
         step=move.step,
         due_at=move.due_at,
         step_at=move.step_at,

@@ -72,7 +72,7 @@ def _plan(books: Books, wish: Wish, known: Known, context: dict[str, object]) ->
     versions: dict[Channel, int] = {}
     for channel in message.channels:
         template = books.template(run.shop_id, message.template_of(channel))
-        if template is not None and template.channel == channel.value:
+        if template is not None and template.channel == channel:
             versions[channel] = template.version_id
     if not versions:
         return Plan(wish, None, deny(Reason.CONTENT_MISSING, template=message.template))
@@ -93,7 +93,7 @@ def _plan(books: Books, wish: Wish, known: Known, context: dict[str, object]) ->
         id=_send_id(run, message.id, channel),
         run=run,
         step=message.id,
-        channel=channel.value,
+        channel=channel,
         contact_point_id=reach.contact_point_id,
         template_version_id=versions[channel],
         planned_at=wish.due.planned_at,
@@ -122,7 +122,7 @@ def _law_for(wish: Wish) -> NoBasis:
 
 
 def _send_id(run: DueEnrolment, step: str, channel: Channel) -> str:
-    return timed_hex(epoch_ms(run.entered_at), f"{run.id}:{step}:{channel.value}".encode())
+    return timed_hex(epoch_ms(run.entered_at), f"{run.id}:{step}:{channel}".encode())
 
 
 def _context(wish: Wish, products: Sequence[ShownProduct], viewed: Sequence[dict[str, object]]) -> dict[str, object]:
@@ -153,7 +153,7 @@ def _facts(product: ShownProduct) -> dict[str, object]:
 
 def _viewed(connection: Connection, books: Books, wish: Wish) -> list[dict[str, object]]:
     """What a visit looked at, as far as the catalogue can show it; nothing for carts."""
-    if wish.cart.stage != Stage.BROWSE.value:
+    if wish.cart.stage != Stage.BROWSE:
         return []
     products = books.shelf.look_up(connection, wish.shop, wish.cart.views[:MAX_VIEWED])
     currency = wish.cart.currency or wish.shop.currency
@@ -181,6 +181,6 @@ def _recommended(connection: Connection, books: Books, wishes: Sequence[Wish]) -
 def _seeds_of(cart: CartToWriteAbout) -> tuple[Seeds, Iterable[str]]:
     """What a cart's recommendations start from, and what is never recommended: what was looked at or is in it."""
     keys = [str(item["product_key"]) for item in cart.items if "product_key" in item]
-    if cart.stage == Stage.BROWSE.value:
+    if cart.stage == Stage.BROWSE:
         return view_seeds(cart.views), ()
     return cart_seeds(keys), ()

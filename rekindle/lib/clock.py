@@ -60,6 +60,8 @@ class OffsetClock:
 
 def require_aware(instant: datetime) -> datetime:
     """Return the instant in UTC. Raises ValueError for a naive one: a time without a zone is a guess."""
+    if instant.tzinfo is UTC:
+        return instant
     if instant.tzinfo is None or instant.utcoffset() is None:
         raise ValueError("a naive datetime is not an instant: give it a time zone")
     return instant.astimezone(UTC)

@@ -118,7 +118,8 @@ def choose_channel(channels: Sequence[Channel], known: Known, no_basis: NoBasis,
 
 def _best(channel: Channel, reaches: Iterable[Reach]) -> Reach | None:
     """Of several addresses on one channel the one with the strongest consent, and of equals the newest."""
-    return min((reach for reach in reaches if reach.channel == channel.value), key=_preference, default=None)
+    found = [reach for reach in reaches if reach.channel == channel]
+    return min(found, key=_preference) if len(found) > 1 else found[0] if found else None
 
 
 def _preference(reach: Reach) -> tuple[bool, int, float, str]:
@@ -130,7 +131,7 @@ def _obstacle(channel: Channel, reach: Reach | None, no_basis: NoBasis) -> Reaso
         return Reason.NO_ADDRESS
     if reach.is_suppressed:
         return Reason.SUPPRESSED
-    if reach.consent == ConsentKind.WITHDRAWN.value:
+    if reach.consent == ConsentKind.WITHDRAWN:
         return Reason.OPTED_OUT
     return no_basis(channel, reach.state)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -10,10 +11,20 @@ import msgspec
 
 from rekindle.lib.tokens import Purpose, hash_of, new_seed, secret_of
 from rekindle.policy.channel_choice import Reach, Response
-from rekindle.store.copying import NULL, array_literal, bytes_cell, copy_lines, json_cell
+from rekindle.store.binary_copy import EPOCH, US, id_bytes, jsonb, text, whole
+from rekindle.store.copying import array_literal
 from rekindle.store.database import Connection
+from rekindle.store.prepared import copy_in
 from rekindle.store.statements import sql
-from rekindle.terms.send import Channel
+from rekindle.terms.send import Channel, SendState
+
+_send_head = struct.Struct("!hiii16siqi16siqiq").pack  # 18 columns; bucket to flow_version_id
+_send_of = struct.Struct("!i16si16siii16s").pack  # shopper_id, contact_point_id, cart_bucket, cart_id
+_send_made = struct.Struct("!iqiqiq").pack  # template_version_id, created_at, planned_at
+_send_hashes = struct.Struct("!i32si32s").pack
+_line_head = struct.Struct("!hiii16siqi16si16s").pack  # 13 columns; bucket to enrolment_id
+_line_tail = struct.Struct("!iqiihiii16s").pack  # send_at, no lease, attempts, no account, not uncertain, seed
+_SCHEDULED = text(SendState.SCHEDULED.value)
 
 
 class DueEnrolment(NamedTuple):
@@ -144,25 +155,29 @@ def move_enrolments(connection: Connection, bucket: int, moves: Sequence[Enrolme
 
 def add_sends(connection: Connection, bucket: int, sends: Sequence[NewSend], now: datetime) -> None:
     """Create messages and put them in line. Each gets a fresh seed, which stays with its outbox row only."""
-    instant = now.isoformat()
-    seeded = [(send, new_seed()) for send in sends]
-    copy_lines(connection, sql("copy_sends"), [_send_line(bucket, send, seed, instant) for send, seed in seeded])
-    copy_lines(connection, sql("copy_outbox"), [_outbox_line(bucket, send, seed, instant) for send, seed in seeded])
-
-
-def _send_line(bucket: int, send: NewSend, seed: bytes, now: str) -> str:
-    run = send.run
-    link, optout = (hash_of(secret_of(seed, purpose)) for purpose in (Purpose.LINK, Purpose.OPTOUT))
-    return (
-        f"{bucket}\t{send.id}\t{run.shop_id}\t{run.id}\t{run.flow_id}\t{run.flow_version_id}\t{send.step}\t{send.channel}"
-        f"\t{run.shopper_id}\t{send.contact_point_id}\t{run.cart_bucket}\t{run.cart_id}\t{send.template_version_id}"
-        f"\t{now}\t{send.planned_at.isoformat()}\t{bytes_cell(link)}\t{bytes_cell(optout)}\t{json_cell(send.context)}"
-    )
-
-
-def _outbox_line(bucket: int, send: NewSend, seed: bytes, now: str) -> str:
-    run = send.run
-    return (
-        f"{bucket}\t{send.id}\t{run.shop_id}\t{run.shopper_id}\t{run.id}\t{send.channel}\tscheduled\t{now}\t{NULL}\t0"
-        f"\t{NULL}\t{NULL}\t{bytes_cell(seed)}"
-    )
+    if not sends:
+        return
+    created = (now - EPOCH) // US
+    messages: list[bytes] = []
+    line: list[bytes] = []
+    for send in sends:
+        run, seed = send.run, new_seed()
+        key, run_id, shopper = id_bytes(send.id), id_bytes(run.id), id_bytes(run.shopper_id)
+        channel = text(send.channel)
+        messages += (
+            _send_head(18, 4, bucket, 16, key, 8, run.shop_id, 16, run_id, 8, run.flow_id, 8, run.flow_version_id),
+            text(send.step),
+            channel,
+            _send_of(16, shopper, 16, id_bytes(send.contact_point_id), 4, run.cart_bucket, 16, id_bytes(run.cart_id)),
+            _send_made(8, send.template_version_id, 8, created, 8, (send.planned_at - EPOCH) // US),
+            _send_hashes(32, hash_of(secret_of(seed, Purpose.LINK)), 32, hash_of(secret_of(seed, Purpose.OPTOUT))),
+            jsonb(msgspec.json.encode(send.context)),
+        )
+        line += (
+            _line_head(13, 4, bucket, 16, key, 8, run.shop_id, 16, shopper, 16, run_id),
+            channel,
+            _SCHEDULED,
+            _line_tail(8, created, -1, 2, 0, -1, -1, 16, seed),
+        )
+    copy_in(connection, "copy_sends", whole(messages))
+    copy_in(connection, "copy_outbox", whole(line))

@@ -87,17 +87,17 @@ WHERE e.bucket = %(bucket)s AND e.id = r.id;
 
 -- name: copy_sends
 -- Add messages. The id names run, step and channel: the same message twice makes the batch fail.
--- in:    rows by COPY
+-- in:    rows by COPY, binary
 -- out:   nothing
 -- locks: none      index: sends_pkey
-COPY sends (bucket, id, shop_id, enrolment_id, flow_id, flow_version_id, step, channel, shopper_id, contact_point_id, cart_bucket, cart_id, template_version_id, created_at, planned_at, link_hash, optout_hash, context) FROM STDIN;
+COPY sends (bucket, id, shop_id, enrolment_id, flow_id, flow_version_id, step, channel, shopper_id, contact_point_id, cart_bucket, cart_id, template_version_id, created_at, planned_at, link_hash, optout_hash, context) FROM STDIN (FORMAT binary);
 
 -- name: copy_outbox
 -- Put messages in line to be sent.
--- in:    rows by COPY
+-- in:    rows by COPY, binary
 -- out:   nothing
 -- locks: none      index: outbox_pkey
-COPY outbox (bucket, id, shop_id, shopper_id, enrolment_id, channel, state, send_at, lease_until, attempts, account_id, uncertain_at, seed) FROM STDIN;
+COPY outbox (bucket, id, shop_id, shopper_id, enrolment_id, channel, state, send_at, lease_until, attempts, account_id, uncertain_at, seed) FROM STDIN (FORMAT binary);
 
 -- name: pairs_of_products
 -- What some products of a shop met with in carts and orders.
