@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django import forms
 
@@ -12,6 +12,7 @@ from rekindle.engine.forecast import Supposed
 from rekindle.terms.consent import ConsentKind, ConsentMarks, ConsentState
 from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
+from rekindle.web.dashboard.long_select import LongSelect, time_zones
 from rekindle.web.dashboard.shop_forms import CardForm
 
 _CONSENTS = [
@@ -43,7 +44,9 @@ class LawForm(CardForm):
         error_messages={"invalid": "The state's code, such as TX."},
     )
     zone = forms.ChoiceField(
-        label="Time zone", choices=lambda: [(name, name) for name in sorted(available_timezones())]
+        label="Time zone",
+        widget=LongSelect,
+        choices=time_zones,
     )
     consent = forms.ChoiceField(label="Consent", required=False, choices=_CONSENTS)
     wording = forms.BooleanField(label="with the wording that was shown", required=False)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from typing import Any, Final
-from zoneinfo import available_timezones
 
 from django import forms
 from django.core.validators import RegexValidator, URLValidator
@@ -15,6 +14,7 @@ from django.core.validators import RegexValidator, URLValidator
 from rekindle.lib.money import CURRENCIES
 from rekindle.policy.confirmation import DoubleOptIn
 from rekindle.terms.shop import ShopSettings
+from rekindle.web.dashboard.long_select import LongSelect, time_zones
 
 _MAX_URL: Final = 200  # the column's width
 _LEAST_MIN: Final = 0.16  # ten seconds, for a demo
@@ -80,7 +80,9 @@ class ShopForm(CardForm):
         error_messages={"invalid": "Write it as #rrggbb."},
         widget=forms.TextInput(attrs={"type": "color", "class": "form-control form-control-color"}),
     )
-    currency = forms.ChoiceField(label="Currency", choices=[(code, code) for code in sorted(CURRENCIES)])
+    currency = forms.ChoiceField(
+        label="Currency", widget=LongSelect, choices=[(code, code) for code in sorted(CURRENCIES)]
+    )
     locale = forms.RegexField(
         _LOCALE,
         label="Language",
@@ -89,7 +91,9 @@ class ShopForm(CardForm):
         error_messages={"invalid": "Write a language tag such as en or de-AT."},
     )
     timezone = forms.ChoiceField(
-        label="Time zone", choices=lambda: [(name, name) for name in sorted(available_timezones())]
+        label="Time zone",
+        widget=LongSelect,
+        choices=time_zones,
     )
     country = forms.RegexField(
         r"^[A-Za-z]{2}$",
