@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,8 +111,10 @@ def test_two_set_ups_at_once_take_turns(fresh_dsn: str) -> None:
             cwd=ROOT,
             env=os.environ | {"DATABASE_URL": url, "REKINDLE_DEBUG": "1"},
         )
-        with pytest.raises(subprocess.TimeoutExpired):
-            waiting.wait(timeout=3)
+        waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND (classid::bigint << 32 | objid::bigint) = %s"
+        while not other.execute(waits, [setup_db.TURN]).fetchone():
+            assert waiting.poll() is None, "it did not wait for its turn"
+            threading.Event().wait(0.02)
         other.execute("SELECT pg_advisory_unlock_all()")
         assert waiting.wait(timeout=60) == 0
 
