@@ -139,7 +139,7 @@ def test_no_call_starts_after_any_acknowledged_stop(
         options: dict[str, object] = {"dsn": fresh_dsn, "port": server.port, "connections": CONNECTIONS}
         options |= {"limit": BATCH, "lookup": False, "keyed": keyed, "notes": str(notes.path)} | LEASES
         workers = [stack.enter_context(worker(**options)) for _ in range(WORKERS)]
-        until(lambda: notes.calls, timeout_s=60, what="the first call")
+        until(lambda: notes.calls, timeout_s=120, what="the first call")
         stopping.run()
         until(lambda: link.execute("SELECT count(*) FROM outbox").fetchone() == (0,), timeout_s=120, what="the end")
         assert {one.stop() for one in workers} == {0}
