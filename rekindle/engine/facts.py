@@ -14,6 +14,7 @@ import msgspec
 
 from rekindle.engine.device_kinds import MAX_DEVICES, kinds_of
 from rekindle.engine.law import Law, laws
+from rekindle.lib.addresses import is_role_account
 from rekindle.lib.ids import floor_id
 from rekindle.providers.base import Device
 from rekindle.store import outbox
@@ -132,6 +133,7 @@ def facts_of(
         suppressed=row.suppressed if row else None,
         history=candidate.history,
         missing=missing,
+        identity=identity_of(shop) if shop else frozenset(),
         route=route,
     )
 
@@ -203,6 +205,17 @@ def topic_of(stage: str | None) -> Topic:
     return Topic.BROWSE if stage == Stage.BROWSE.value else Topic.CART
 
 
+def identity_of(shop: ShopSettings) -> frozenset[str]:
+    """What messages of this shop say of their sender. A no-reply address is no contact."""
+    sender = shop.sender_email.strip().lower()
+    said = {
+        "sender_name": shop.sender_name or shop.name,
+        "postal_address": shop.postal_address,
+        "contact": shop.reply_to or shop.support_email or ("" if is_role_account(sender) else sender),
+    }
+    return frozenset(field for field, text in said.items() if text.strip())
+
+
 def plausible_zones(row: SendRow, shop: ShopSettings) -> tuple[str, ...]:
     """Every time zone in which the shopper may be; the shop's own is always one of them."""
     return tuple(dict.fromkeys([*(row.timezones or ()), shop.timezone]))
@@ -219,4 +232,5 @@ def _contact(candidate: Candidate) -> ContactFacts | None:
         marks = ConsentMarks(bool(row.consent_confirmed), bool(row.consent_written), bool(row.consent_names_carts))
         consent = ConsentState(kind=kind, at=row.consent_at, wording=row.consent_wording or "", marks=marks)
     has_address = bool(candidate.devices) if candidate.kinds is not None else bool(row.address)
-    return ContactFacts(has_address=has_address, consent=consent)
+    is_role = candidate.held.channel == Channel.EMAIL.value and is_role_account(row.address)
+    return ContactFacts(has_address=has_address, is_role=is_role, consent=consent)

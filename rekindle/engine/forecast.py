@@ -13,6 +13,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from rekindle.engine.facts import identity_of
 from rekindle.engine.law import Law, laws
 from rekindle.policy.may_send import may_send
 from rekindle.policy.rule_behind import Ground, rules_behind
@@ -110,6 +111,7 @@ def suppose(shop: ShopSettings, one: Supposed, now: datetime) -> list[Forecast]:
             suppressed=False,
             history=history,
             missing=(),
+            identity=identity_of(shop),
             route=RouteFacts(exists=True),
         )
         made.append(forecast(facts, law))

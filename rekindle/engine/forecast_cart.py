@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from rekindle.engine.facts import topic_of
+from rekindle.engine.facts import identity_of, topic_of
 from rekindle.engine.forecast import Forecast, forecast
 from rekindle.engine.law import laws
+from rekindle.lib.addresses import is_role_account
 from rekindle.store import forecast as read
 from rekindle.store.dashboard.cart import CartPage, EnrolmentLine
 from rekindle.store.database import Connection
@@ -75,10 +76,11 @@ def forecast_cart(
             cart=_cart(cart, enrolment.abandoned_at),
             enrolment=enrolment,
             shopper=_shopper(shopper, shop),
-            contact=ContactFacts(has_address=True, consent=_consent(contact)),
+            contact=ContactFacts(has_address=True, is_role=_is_role(channel, contact), consent=_consent(contact)),
             suppressed=contact.suppressed,
             history=history,
             missing=(),
+            identity=identity_of(shop),
             route=RouteFacts(exists=not shop.sending_paused, why="sending is paused" if shop.sending_paused else ""),
         )
         made.append(forecast(facts, law))
@@ -116,6 +118,10 @@ def _shopper(shopper: Whereabouts, shop: ShopSettings) -> ShopperFacts:
         preferences=parse_preferences(shopper.preferences),
         zones=tuple(dict.fromkeys([*(shopper.timezones or ()), shop.timezone])),
     )
+
+
+def _is_role(channel: Channel, contact: ContactNow) -> bool:
+    return channel is Channel.EMAIL and is_role_account(contact.address)
 
 
 def _consent(contact: ContactNow) -> ConsentState | None:

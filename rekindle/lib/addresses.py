@@ -41,6 +41,23 @@ def normalise_email(value: object) -> str:
     return f"{local.lower()}@{domain}"
 
 
+#: Mailboxes of functions (RFC 2142 sections 3 to 5) and of machines: who gets mail there has not left a cart.
+_ROLES = frozenset(
+    "abuse noc security postmaster hostmaster usenet news webmaster www uucp ftp root mailer-daemon bounce bounces spam"
+    " noreply no-reply no_reply donotreply do-not-reply do_not_reply".split()
+)
+
+
+def is_role_account(address: str) -> bool:
+    """Whether a normalised e-mail address belongs to a function or a machine.
+
+    >>> is_role_account("abuse@example.com"), is_role_account("no-reply+x@example.com"), is_role_account("info@a.de")
+    (True, True, False)
+    """
+    local = address.rpartition("@")[0].partition("+")[0]
+    return local in _ROLES
+
+
 def normalise_phone(value: object, region: str | None = None) -> str:
     """E.164 number such as +4915112345678. ``region`` (ISO country) reads national forms. Raises AddressError.
 

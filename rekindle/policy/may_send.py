@@ -60,7 +60,7 @@ def _decide(facts: SendFacts, rules: Rules) -> Verdict:
         or _unwanted(facts, cart, shopper)
         or (_no_ground(facts, ground) if isinstance(ground, Refused) else None)
         or _no_address(facts, contact)
-        or _worth_it(facts, enrolment)
+        or _worth_it(facts, rules, enrolment)
         or cart_cap(facts.history, facts.channel, facts.cart_id, facts.limits)
         or _too_late(facts, rules, enrolment, shopper)
         or _overtaken(facts, facts.history)
@@ -121,15 +121,17 @@ def _no_ground(facts: SendFacts, refused: Refused) -> Verdict:
 
 
 def _no_address(facts: SendFacts, contact: ContactFacts) -> Verdict | None:
+    if contact.is_role:
+        return deny(Reason.ROLE_ADDRESS)
     return None if contact.has_address else deny(Reason.NO_ADDRESS, channel=facts.channel.value)
 
 
-def _worth_it(facts: SendFacts, enrolment: EnrolmentFacts) -> Verdict | None:
+def _worth_it(facts: SendFacts, rules: Rules, enrolment: EnrolmentFacts) -> Verdict | None:
     if enrolment.arm is not Arm.TREATED:
         return deny(Reason.HELD_OUT)
-    if facts.missing is None or facts.missing:
-        return deny(Reason.CONTENT_MISSING, missing=list(facts.missing or ("unknown",)))
-    return None
+    lacking = ["unknown"] if facts.missing is None else list(facts.missing)
+    lacking += [field for field in rules.identity if field not in facts.identity and field not in lacking]
+    return deny(Reason.CONTENT_MISSING, missing=lacking) if lacking else None
 
 
 def _too_late(facts: SendFacts, rules: Rules, enrolment: EnrolmentFacts, shopper: ShopperFacts) -> Verdict | None:

@@ -74,6 +74,7 @@ class Reason(StrEnum):
     CONTENT_MISSING = "CONTENT_MISSING", "The rendered content lacks something it must have."
     RENDER_FAILED = "RENDER_FAILED", "The template could not be rendered for this cart."
     NO_ADDRESS = "NO_ADDRESS", "No address is known for this channel."
+    ROLE_ADDRESS = "ROLE_ADDRESS", "The address belongs to a function (abuse@, noreply@), not to a person."
     CART_CAP = "CART_CAP", "This cart has had its number of messages on this channel."
     CAP_24H = "CAP_24H", "The shopper has had the most messages allowed within 24 hours."
     CAP_7D = "CAP_7D", "The shopper has had the most messages allowed within 7 days."

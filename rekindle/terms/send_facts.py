@@ -52,6 +52,7 @@ class ContactFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The address that the send is for."""
 
     has_address: bool
+    is_role: bool = False  #: belongs to a function, not to a person (abuse@, noreply@)
     consent: ConsentState | None = None
 
 
@@ -100,4 +101,5 @@ class SendFacts(msgspec.Struct, frozen=True, kw_only=True):
     suppressed: bool | None
     history: tuple[PriorSend, ...] | None
     missing: tuple[str, ...] | None
+    identity: frozenset[str] = frozenset()  #: what the message says of its sender: fields of ChannelRules.identity
     route: RouteFacts | None

@@ -29,6 +29,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "bought": {"last_order": 3 * HOUR},
     "back": {"touched": HOUR},
     "held-out": {"arm": "holdout"},
+    "function": {"address": "abuse@shopper.example"},
     "young": {"abandoned": HOUR / 60, "touched": 2 * HOUR},
     "old": {"abandoned": 20 * 24 * HOUR, "touched": 21 * 24 * HOUR},
 }

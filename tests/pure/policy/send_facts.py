@@ -59,6 +59,7 @@ def allowed(**changes: object) -> SendFacts:
         suppressed=False,
         history=(),
         missing=(),
+        identity=frozenset({"sender_name", "postal_address", "contact"}),
         route=RouteFacts(exists=True),
     )
     for name, value in changes.items():

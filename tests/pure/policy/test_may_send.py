@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from rekindle.policy.may_send import may_send
+from rekindle.policy.regions import rules_of
 from rekindle.terms.cart import CartState
 from rekindle.terms.consent import ConsentKind, ConsentState
 from rekindle.terms.decision import Outcome
@@ -28,7 +29,7 @@ from rekindle.terms.send_facts import (
     ShopperFacts,
 )
 
-from .send_facts import ABANDONED, CART, NOW, OTHER_CART, OTHER_RUN, RULES, RUN, allowed, prior
+from .send_facts import ABANDONED, CART, NOW, OTHER_CART, OTHER_RUN, PACK, RULES, RUN, allowed, prior
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 
@@ -179,6 +180,19 @@ def test_a_shop_may_relax_caps_with_limits_of_its_own() -> None:
     facts = allowed(history=(prior(1), prior(2)), enrolment__abandoned_at=NOW - 6 * SECOND, cart__touched_at=NOW - HOUR)
     assert may_send(facts).reason is Reason.CAP_24H
     assert may_send(replace(facts, limits=own)).allowed
+
+
+@pytest.mark.parametrize("field", ["sender_name", "postal_address", "contact"])
+def test_what_a_region_wants_of_the_sender_must_be_there(field: str) -> None:
+    """C-09, ES-1, CA-2: each region's own list, all of them together."""
+    facts = allowed(rules=rules_of(PACK, ["XX", "EU"], Channel.EMAIL), shopper__last_order_at=None)
+    assert may_send(facts).allowed
+    verdict = may_send(replace(facts, identity=facts.identity - {field}))
+    assert (verdict.reason, verdict.evidence["missing"]) == (Reason.CONTENT_MISSING, [field])
+
+
+def test_a_function_is_never_written_to() -> None:
+    assert may_send(allowed(contact__is_role=True)).reason is Reason.ROLE_ADDRESS
 
 
 WISHES = [
