@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rekindle.terms.privacy_request import PrivacyRequest
     from rekindle.terms.shop import ShopSettings
 
-LOGGED = {"add": "handle_requests", "step": "handle_requests", "show": "handle_requests"}
+LOGGED = dict.fromkeys(("add", "step", "show", "export", "correct"), "handle_requests")
 HELP = "answer requests about personal data: access, erasure, correction, objection"
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rekindle.lib.journal import Journal
     from rekindle.store.database import Connection
 
+LOGGED = {"replay": "replay_journal"}
 HELP = "after a restore: replay opt-outs and erasures, then send again"
 
 

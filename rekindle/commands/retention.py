@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from rekindle.store.retention import Taken
 
+LOGGED = {"run": "run_retention", "set": "change_shop"}
 HELP = "how long what is kept: show, dry-run, run, report"
 
 

@@ -19,7 +19,7 @@ from rekindle.lib.operator_error import OperatorError
 if TYPE_CHECKING:
     from rekindle.store.database import Connection
 
-LOGGED = {"create": "create_shop", "secret-key": "change_shop"}
+LOGGED = {"create": "create_shop", "secret-key": "change_shop", "shopify": "change_shop"}
 HELP = "make a shop, list shops, make a secret key"
 
 #: Options that are settings of the shop: name of the option, what it is.

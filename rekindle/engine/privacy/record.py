@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from rekindle.engine.context import Context
-from rekindle.engine.law import default_pack
+from rekindle.engine.law import laws
 from rekindle.engine.places import AddressPlace, address_place
 from rekindle.engine.transactions import until_free
 from rekindle.lib.addresses import AddressError, country_of_phone, normalise_email, normalise_phone
@@ -74,7 +74,7 @@ def record_request(
     evidence += [(country_of_phone(place.address), "") for place in places if place.channel is Channel.SMS]
     if owner is not None:
         evidence.append(home_of_shopper(connection, *owner))
-    pack = default_pack()
+    pack = laws().pack_of(shop)
     entries = entries_of(pack.regions, evidence) if pack is not None else ()
     terms = request_terms(pack, entries, asked.kind, at)
     request = PrivacyRequest(
@@ -112,7 +112,7 @@ def record_whole_shop(
     """Everybody in a shop is to be erased: a request without an address, which a worker carries out. Commits."""
     now = context.clock.now()
     asked = Asked(kind=RequestKind.ERASURE, source=source, key=f"shop:{key}", is_verified=True)
-    pack = default_pack()
+    pack = laws().pack_of(shop)
     entries = entries_of(pack.regions, [(shop.country, "")]) if pack is not None else ()
     terms = request_terms(pack, entries, asked.kind, now)
     request = PrivacyRequest(

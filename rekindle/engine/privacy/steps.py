@@ -15,7 +15,7 @@ from uuid import UUID
 from rekindle.engine.consents import note_refusal
 from rekindle.engine.context import Context
 from rekindle.engine.forget import erase, erase_place
-from rekindle.engine.law import default_pack
+from rekindle.engine.law import laws
 from rekindle.engine.opt_out import opt_out, opt_out_place
 from rekindle.engine.privacy.correct import correct
 from rekindle.engine.privacy.export import order_file
@@ -92,7 +92,7 @@ def note_step(
             if held is None:
                 raise RequestError("There is no such request.")
             check(held, taken)
-            after = _after(held, taken.step, now)
+            after = _after(shop, held, taken.step, now)
             store.change_request(connection, after)
             said = {"text": taken.text.strip()[:MAX_TEXT]} if taken.text.strip() else {}
             add_line(connection, after, RequestLine(at=now, what=taken.step, by=taken.by, detail={**detail, **said}))
@@ -101,10 +101,10 @@ def note_step(
     return until_free(connection, write)
 
 
-def _after(request: PrivacyRequest, step: Step, now: datetime) -> PrivacyRequest:
+def _after(shop: ShopSettings, request: PrivacyRequest, step: Step, now: datetime) -> PrivacyRequest:
     if step is Step.EXTEND:
         entries = request.regions.split()
-        terms = request_terms(default_pack(), entries, request.kind, request.received_at)
+        terms = request_terms(laws().pack_of(shop), entries, request.kind, request.received_at)
         if not terms.extension:
             raise RequestError("No region of this request allows more time.")
         return replace(request, due_at=request.due_at + terms.extension, extended_at=now)

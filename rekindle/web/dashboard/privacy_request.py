@@ -76,12 +76,21 @@ def privacy_request(visit: Visit, request_id: UUID) -> HttpResponse:
 
 
 @shop_view(post=Action.HANDLE_REQUESTS)
+def reveal(visit: Visit, request_id: UUID) -> HttpResponse:
+    """The address in full, to answer the person; the log says who asked for it."""
+    request = _find(visit, request_id)
+    full = ", ".join(one.address for one in request.subjects if one.address)
+    return show_request(visit, request, {"full": full})
+
+
+@shop_view(post=Action.HANDLE_REQUESTS)
 def step(visit: Visit, request_id: UUID) -> HttpResponse:
     request = _find(visit, request_id)
     form = visit.request.POST
     wanted = form.get("choice", "")
     if wanted not in list(Step):
         return HttpResponseBadRequest("choice must be one of " + ", ".join(Step), content_type="text/plain")
+    visit.noted["step"] = wanted
     values = {name: form.get(name, "") for name in ("first_name", "last_name", "email", "phone")}
     taken = Taken(step=Step(wanted), by=visit.account, text=form.get("text", ""), values=values)
     try:
@@ -111,8 +120,8 @@ def show_request(visit: Visit, request: PrivacyRequest, more: dict[str, object],
         "request_row": request,
         "kind_name": KIND_NAMES[request.kind],
         "who": who(request),
-        "full": ", ".join(one.address for one in request.subjects if one.address),
         "may_handle": visit.may(Action.HANDLE_REQUESTS),
+        "has_address": any(one.address for one in request.subjects),
         "look": look(request, visit.now),
         "steps": steps,
         "files": exports_of_request(visit.connection, request.bucket, request.id),

@@ -64,6 +64,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{SHOP}privacy/new", privacy.add, name="add_privacy_request"),
     path(f"{SHOP}privacy/<uuid:request_id>/", privacy_request.privacy_request, name="privacy_request"),
     path(f"{SHOP}privacy/<uuid:request_id>/step", privacy_request.step, name="step_privacy_request"),
+    path(f"{SHOP}privacy/<uuid:request_id>/address", privacy_request.reveal, name="reveal_requester"),
     path(f"{SHOP}privacy/files/<uuid:export_id>", privacy_request.download, name="download_export"),
     path(f"{SHOP}accounts/", accounts.accounts, name="accounts"),
     path(f"{SHOP}accounts/new/<slug:kind>", account.add, name="add_account"),

@@ -29,6 +29,8 @@ def test_an_owner_writes_a_request_down_and_answers_it(world: World) -> None:
     client = world.as_(OWNER)
     path = write_down(world, kind="objection", note="<i>stop</i> it", country="fr")
     page = client.get(path).text
+    assert ADA not in page
+    assert ADA in client.post(f"{path}address").text
     assert "&lt;i&gt;stop&lt;/i&gt; it" in page
     assert "Objection to marketing" in page
     assert "Refuse" not in page
@@ -69,6 +71,7 @@ def test_others_see_no_address_and_may_do_nothing(world: World) -> None:
             assert "private words" not in page
             assert "Erase" not in page
         assert client.post(f"{path}step", {"choice": "verify"}).status_code == 403
+        assert client.post(f"{path}address").status_code == 403
         assert client.post(world.path("privacy/new"), {"kind": "access", "email": ADA}).status_code == 403
 
 
