@@ -2,6 +2,7 @@
 
   rekindle consents keep-wording my-shop --purpose email --language de --version 2026-11 --file wording.txt
   rekindle consents wordings my-shop
+  rekindle consents verify
   rekindle consents import my-shop old-shop.csv --source "old shop"
 
 A consent that names a kept version is proven by its text. A text is never changed: another one is another version.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     brought.add_argument(
         "--skip-wrong", action="store_true", help="leave out lines that are wrong; else nothing is written"
     )
+    commands.add_parser("verify", help="look whether the ledger of consents is whole; ends with 1 when it is not")
     listed = commands.add_parser("wordings", help="print the kept texts of a shop")
     listed.add_argument("shop", metavar="SHOP", help="the shop's short name")
 
@@ -59,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
 
     context = Context(hash_key=settings.HASH_KEY, vault_key=settings.VAULT_KEY, public_url=settings.PUBLIC_URL)
     with connect(settings.DATABASE_URL) as connection:
+        if args.verb == "verify":
+            return _verify(connection, replace(context, heads_file=settings.HEADS_FILE))
         shop = shop_by_slug(connection, args.shop)
         if shop is None:
             raise OperatorError(f"there is no shop {args.shop}.", "See rekindle shop list.")
@@ -87,6 +92,20 @@ def _keep(connection: Connection, context: Context, shop: ShopSettings, args: ar
         raise OperatorError(f"{mistake}.") from None
     print(f"Kept: {wording.purpose}, {wording.language}, version {wording.version}.")
     return 0
+
+
+def _verify(connection: Connection, context: Context) -> int:
+    from rekindle.engine.audit_log import kept_heads
+    from rekindle.engine.consent_anchors import LEDGER, check_ledger
+
+    heads = kept_heads(context.heads_file, LEDGER)
+    found = check_ledger(connection, context, heads)
+    print(f"{found.rows} rows in {found.chains} chains, {found.anchors} anchors, {len(heads)} heads kept outside.")
+    for fault in found.faults:
+        print(f"BROKEN  {fault}", file=sys.stderr)
+    if not found.faults:
+        print("The ledger is whole." if heads else "The ledger is whole; nothing was kept outside to hold it against.")
+    return 1 if found.faults else 0
 
 
 def _import(connection: Connection, context: Context, shop: ShopSettings, args: argparse.Namespace) -> int:

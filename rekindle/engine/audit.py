@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from rekindle.engine.audit_log import fault_of_log, kept_heads
+from rekindle.engine.consent_anchors import LEDGER as ANCHORS
+from rekindle.engine.consent_anchors import check_ledger
 from rekindle.engine.consents import ledger_key, with_bytes
 from rekindle.engine.context import Context
 from rekindle.engine.law import laws
@@ -59,6 +61,7 @@ CHECKS: Mapping[str, str] = {
     "once": "No step of a run was written twice.",
     "settled": "No message is left on its way without a worker.",
     "consents": "The ledger of consents is whole.",
+    "anchors": "The ledger of consents holds everything that was sealed, and goes on from the heads kept outside.",
     "log": "The log of what people did is whole, and goes on from the heads that were kept outside.",
 }
 _JUDGED = {
@@ -118,6 +121,8 @@ def audit(connection: Connection, context: Context, *, since: datetime, slack: t
             case.look_at(bucket, now)
     count, fault = fault_of_log(connection, context, kept_heads(context.heads_file))
     case.checks["log"].add(count, int(fault is not None), [fault] if fault else [])
+    ledger = check_ledger(connection, context, kept_heads(context.heads_file, ANCHORS))
+    case.checks["anchors"].add(ledger.anchors, len(ledger.faults), list(ledger.faults))
     return Report(now, since, list(case.checks.values()))
 
 

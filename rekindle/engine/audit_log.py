@@ -71,13 +71,18 @@ def keep_head(connection: Connection, context: Context) -> object:
     last = store.last_entry(connection)
     if last is None:
         return None
-    line = {"at": context.clock.now().isoformat(), "ledger": LEDGER, "seq": last[0], "hash": last[1].hex()}
+    keep_outside(context, LEDGER, *last)
+    return last[0]
+
+
+def keep_outside(context: Context, ledger: str, seq: int, own_hash: bytes) -> None:
+    """The end of a chain into our own logs, and into the file of heads unless it is there already."""
+    line = {"at": context.clock.now().isoformat(), "ledger": ledger, "seq": seq, "hash": own_hash.hex()}
     log.info("ledger_head", extra={"facts": line})
-    if context.heads_file is not None and kept_heads(context.heads_file).get(last[0]) != last[1]:
+    if context.heads_file is not None and kept_heads(context.heads_file, ledger).get(seq) != own_hash:
         context.heads_file.parent.mkdir(parents=True, exist_ok=True)
         with context.heads_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-    return last[0]
 
 
 def kept_heads(path: Path | None, ledger: str = LEDGER) -> dict[int, bytes]:

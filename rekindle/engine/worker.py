@@ -12,6 +12,7 @@ from rekindle.engine.abandon import abandon
 from rekindle.engine.advance import advance
 from rekindle.engine.audit_log import keep_head
 from rekindle.engine.books import Books
+from rekindle.engine.consent_anchors import keep_anchor
 from rekindle.engine.context import Context
 from rekindle.engine.delivery_loop import DeliveryLoop
 from rekindle.engine.double_opt_in import forget_askers
@@ -84,6 +85,7 @@ JOBS = (
     Job("erase-shops", 3_600, erase_whole_shops, lease_s=14_400),
     Job("subject-exports", 5, make_files, lease_s=1_800),
     Job("retention", 86_400, keep_in_bounds, lease_s=14_400),
+    Job("keep-anchors", 3_600, keep_anchor, lease_s=3_600),
     Job("forget-tokens", 3_600, forget_old_tokens),
     Job("forget-text-slots", 86_400, forget_text_slots),
     Job("forget-askers", 3_600, forget_askers),

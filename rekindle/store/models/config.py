@@ -93,6 +93,24 @@ class Membership(models.Model):
         constraints = [models.UniqueConstraint(fields=["person", "shop"], name="memberships_once")]
 
 
+class ConsentAnchor(models.Model):
+    """What was written down in the ledger of consents after `since`, up to `until`: a digest of `row_count` rows.
+
+    One chain over the installation, whose head is also kept outside of the database.
+    """
+
+    seq = models.IntegerField(primary_key=True)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    row_count = models.BigIntegerField()
+    digest = models.BinaryField()
+    previous_hash = models.BinaryField()
+    own_hash = models.BinaryField()
+
+    class Meta:
+        db_table = "consent_anchors"
+
+
 class ConsentWording(models.Model):
     """A text that shoppers are shown before they agree to something. Rows are only ever added: a changed text is
     another version. `text_hash` is the SHA-256 of the text, by which an event that brings the text finds its version.

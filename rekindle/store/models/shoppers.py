@@ -126,6 +126,10 @@ class Consent(Sharded):
                 fields=["bucket", "shop_id", "channel", "address_hash", "seq"], name="consents_chain"
             )
         ]
+        indexes = [
+            # used by the anchors, which seal what was written down in a span of time
+            models.Index(fields=["bucket", "recorded_at"], name="consents_recorded"),
+        ]
 
 
 class OptInRequest(Sharded):
