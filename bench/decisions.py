@@ -23,7 +23,7 @@ from rekindle.policy.may_send import may_send
 from rekindle.store.outbox import Claimed, SendRow
 from rekindle.terms.decision import Outcome, Verdict
 from rekindle.terms.reasons import Reason
-from rekindle.terms.send import Channel
+from rekindle.terms.send import Channel, MessageKind
 from rekindle.terms.send_facts import PriorSend, RouteFacts
 from rekindle.terms.shop import ShopSettings
 
@@ -87,6 +87,7 @@ def _candidate(number: int) -> Candidate:
         "currency": "EUR",
         "total_cents": 4_900,
         "cart_stage": "cart",
+        "kind": MessageKind.REMINDER.value,
     }
     row = SendRow(**values)  # type: ignore[arg-type]
     channel = Channel.SMS if is_text else Channel.EMAIL
