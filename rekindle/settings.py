@@ -104,6 +104,8 @@ INGEST_RATE = _number("INGEST_RATE", 1_000, 0, 1_000_000)
 #: Push services besides the known ones, comma-separated: host names, or origins such as http://127.0.0.1:8090. Whoever
 #: visits a shop can have messages sent there.
 PUSH_HOSTS = tuple(host for host in _text("PUSH_HOSTS").split(",") if host)
+#: Resolver for the check of sending domains, as address or address:port; by default the system's.
+DNS_SERVER = _text("DNS_SERVER")
 #: Bearer token that /metrics asks for; without one it answers everybody who can reach it.
 METRICS_TOKEN = _text("METRICS_TOKEN")
 

@@ -49,6 +49,7 @@ def pages_of(world: World, seeded: Seeded) -> dict[str, str]:
         "account-new": world.path("accounts/new/vonage"),
         "law": world.path("law/"),
         "law-of-cart": world.path(f"carts/{night['bucket']}/{night['id']}/law"),
+        "domain": world.path("settings/domain"),
         "rules": world.path("law/rules/?channel=sms"),
         "rules-of-region": world.path("law/rules/DE/sms/"),
         "settings": world.path("settings/"),
