@@ -39,7 +39,17 @@ PLACES = [
     ("CA", "", "America/Toronto"),
     ("AU", "", "Australia/Sydney"),
 ]
-SHOP = ShopSettings(id=1, slug="bench", name="Bench", country="AT", timezone="Europe/Vienna")
+SHOP = ShopSettings(
+    id=1,
+    slug="bench",
+    name="Bench",
+    country="AT",
+    timezone="Europe/Vienna",
+    postal_address="Ring 1, 1010 Wien",
+    support_email="help@shop.example",
+    sender_email="shop@shop.example",
+    url="https://shop.example",
+)
 ROUTE = RouteFacts(exists=True)
 
 
