@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from rekindle.lib.client_address import TrustedProxies
+from rekindle.lib.vault import VaultKeys
 
 BASE_DIR = Path(__file__).resolve().parent
 
@@ -66,6 +67,14 @@ def _secret(name: str) -> str:
     )
 
 
+def _older(name: str) -> tuple[bytes, ...]:
+    """Earlier keys, comma-separated. Never quoted when one is wrong."""
+    keys = tuple(key.strip().encode() for key in _text(name).split(",") if key.strip())
+    if any(len(key) < 32 for key in keys):
+        raise ImproperlyConfigured(f"REKINDLE_{name}: each key needs at least 32 characters")
+    return keys
+
+
 #: Development mode: readable errors, built-in secrets, cookies without TLS. Never on by accident.
 DEBUG = _flag("DEBUG", default=False)
 #: Signs sessions and forms.
@@ -74,8 +83,9 @@ SECRET_KEY = _secret("SECRET_KEY")
 SECRET_KEY_FALLBACKS = [key for key in _text("SECRET_KEY_FALLBACKS").split(",") if key]
 #: Keys the hashes of addresses and the draw of the holdout. Losing it loses every suppression: back it up.
 HASH_KEY = _secret("HASH_KEY").encode()
-#: Encrypts provider credentials at rest.
-VAULT_KEY = _secret("VAULT_KEY").encode()
+#: Encrypts provider credentials at rest. Earlier keys, comma-separated in REKINDLE_VAULT_KEY_FALLBACKS, still open what
+#: they sealed until `rekindle secrets rotate` has sealed it anew.
+VAULT_KEY = VaultKeys(_secret("VAULT_KEY").encode(), _older("VAULT_KEY_FALLBACKS"))
 #: Where shoppers and browsers reach this installation; links in messages begin with it.
 PUBLIC_URL = _text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 if urlsplit(PUBLIC_URL).scheme not in ("http", "https") or not urlsplit(PUBLIC_URL).hostname:

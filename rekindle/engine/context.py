@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from rekindle.lib.clock import SYSTEM_CLOCK, Clock
 from rekindle.lib.hashing import keyed_hash
 from rekindle.lib.journal import Journal
+from rekindle.lib.vault import VaultKey
 
 
 @lru_cache(maxsize=16)
@@ -28,7 +29,7 @@ class Context:
     """``hash_key`` keys address hashes and the holdout draw, ``vault_key`` encrypts credentials (32+ bytes each)."""
 
     hash_key: bytes
-    vault_key: bytes
+    vault_key: VaultKey
     public_url: str
     clock: Clock = SYSTEM_CLOCK
     sandbox: bool = False  #: a trial: accounts at the sandbox work

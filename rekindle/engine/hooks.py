@@ -113,7 +113,9 @@ def save_hook_keys(connection: Connection, context: Context, shop: ShopSettings,
     except ValueError as mistake:
         raise HookError(f"{mistake}.") from None
     secret = msgspec.json.encode({"hook_keys": told})
-    store.set_hook_secret(connection, shop.id, account_id, seal(context.vault_key, secret, _owner(shop.id, account_id)))
+    store.set_hook_secret(
+        connection, shop.id, account_id, seal(context.vault_key, secret, hook_owner(shop.id, account_id))
+    )
     log.info("hook_keys_saved", extra={"facts": {"shop": shop.id, "account": account_id, "count": len(told.split())}})
 
 
@@ -142,7 +144,7 @@ def _receiver(context: Context, account: store.HookAccount, certificates: Mappin
     if not account.secret:
         return None
     try:
-        secret = open_sealed(context.vault_key, account.secret, _owner(account.shop_id, account.id))
+        secret = open_sealed(context.vault_key, account.secret, hook_owner(account.shop_id, account.id))
         return KINDS[account.kind].receiver(msgspec.json.decode(secret, type=dict[str, str]), certificates)
     except (VaultError, ValueError) as mistake:
         facts = {"account": account.id, "kind": account.kind, "error": type(mistake).__name__}
@@ -150,5 +152,5 @@ def _receiver(context: Context, account: store.HookAccount, certificates: Mappin
         return None
 
 
-def _owner(shop_id: int, account_id: int) -> str:
+def hook_owner(shop_id: int, account_id: int) -> str:
     return f"hook of account {account_id} of shop {shop_id}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from functools import lru_cache
+from typing import NamedTuple, TypeAlias
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,29 +20,60 @@ _NONCE = 12
 _MIN_KEY = 32
 
 
+class VaultKeys(NamedTuple):
+    """The key that seals, and older ones that still open what they sealed, until everything is sealed anew."""
+
+    current: bytes
+    older: tuple[bytes, ...] = ()
+
+
+#: One key, or several while they are changed.
+VaultKey: TypeAlias = bytes | VaultKeys
+
+
 class VaultError(Exception):
     """The value cannot be opened: another vault key, another owner, or damaged."""
 
 
-def seal(vault_key: bytes, secret: bytes, owner: str) -> bytes:
+def seal(vault_key: VaultKey, secret: bytes, owner: str) -> bytes:
     """Encrypt a secret for its owner (for example ``provider:shop 7``). Raises ValueError for a short key.
 
     >>> open_sealed(b"k" * 32, seal(b"k" * 32, b"pass", "shop 7"), "shop 7")
     b'pass'
     """
     nonce = secrets.token_bytes(_NONCE)
-    return _VERSION + nonce + _cipher(vault_key).encrypt(nonce, secret, owner.encode())
+    return _VERSION + nonce + _cipher(_keys(vault_key).current).encrypt(nonce, secret, owner.encode())
 
 
-def open_sealed(vault_key: bytes, sealed: bytes, owner: str) -> bytes:
-    """Decrypt. Raises VaultError; the text never holds anything of the value."""
+def open_sealed(vault_key: VaultKey, sealed: bytes, owner: str) -> bytes:
+    """Decrypt, with whichever key fits. Raises VaultError; the text never holds anything of the value."""
     if sealed[:1] != _VERSION or len(sealed) < 1 + _NONCE + 16:
         raise VaultError("this is not a sealed value")
     nonce, box = sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :]
+    keys = _keys(vault_key)
+    for key in (keys.current, *keys.older):
+        try:
+            return _cipher(key).decrypt(nonce, box, owner.encode())
+        except InvalidTag:
+            continue
+    raise VaultError("the sealed value does not open: was the vault key changed?")
+
+
+def is_current(vault_key: VaultKey, sealed: bytes, owner: str) -> bool:
+    """Whether the current key alone opens the value.
+
+    >>> is_current(VaultKeys(b"n" * 32, (b"o" * 32,)), seal(b"o" * 32, b"pass", "shop 7"), "shop 7")
+    False
+    """
     try:
-        return _cipher(vault_key).decrypt(nonce, box, owner.encode())
-    except InvalidTag:
-        raise VaultError("the sealed value does not open: was the vault key changed?") from None
+        open_sealed(_keys(vault_key).current, sealed, owner)
+    except VaultError:
+        return False
+    return True
+
+
+def _keys(vault_key: VaultKey) -> VaultKeys:
+    return vault_key if isinstance(vault_key, VaultKeys) else VaultKeys(vault_key)
 
 
 @lru_cache(maxsize=8)

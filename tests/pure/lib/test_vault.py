@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rekindle.lib.vault import VaultError, open_sealed, seal
+from rekindle.lib.vault import VaultError, VaultKeys, is_current, open_sealed, seal
 
 KEY, OTHER = b"k" * 32, b"o" * 48
 
@@ -44,3 +44,16 @@ def test_what_was_never_sealed_does_not_open(sealed: bytes) -> None:
 def test_a_short_vault_key_is_refused() -> None:
     with pytest.raises(ValueError, match="32"):
         seal(b"short", b"x", "a")
+
+
+def test_an_older_key_opens_until_everything_is_sealed_anew() -> None:
+    old, both = seal(OTHER, b"password", "shop 7"), VaultKeys(KEY, (b"x" * 32, OTHER))
+    assert open_sealed(both, old, "shop 7") == b"password"
+    assert not is_current(both, old, "shop 7")
+    new = seal(both, b"password", "shop 7")
+    assert is_current(both, new, "shop 7")
+    assert open_sealed(KEY, new, "shop 7") == b"password"
+    with pytest.raises(VaultError):
+        open_sealed(OTHER, new, "shop 7")
+    with pytest.raises(VaultError):
+        open_sealed(both, old, "shop 8")
