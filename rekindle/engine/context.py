@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,8 +28,8 @@ def domain_of(url: str) -> str:
 class Context:
     """``hash_key`` keys address hashes and the holdout draw, ``vault_key`` encrypts credentials (32+ bytes each)."""
 
-    hash_key: bytes
-    vault_key: VaultKey
+    hash_key: bytes = field(repr=False)
+    vault_key: VaultKey = field(repr=False)
     public_url: str
     clock: Clock = SYSTEM_CLOCK
     sandbox: bool = False  #: a trial: accounts at the sandbox work

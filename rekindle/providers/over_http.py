@@ -22,6 +22,8 @@ from rekindle.providers.http_client import Answer, Answered, Exchange, HttpClien
 log = logging.getLogger(__name__)
 
 _MAX_DETAIL: Final = 300
+#: What an API quotes of the request's own header: a secret in another form than the one that is known.
+_CREDENTIALS = re.compile(r"\b(Basic|Bearer)\s+[A-Za-z0-9+/=._~-]{16,}", re.IGNORECASE)
 #: A provider that asks for more than that has another trouble than load.
 _LONGEST_WAIT_S: Final = 24 * 3600.0
 
@@ -282,12 +284,14 @@ def told(text: str, *hidden: str) -> str:
 
     >>> told("bad address\\n ada@example.com", "ada@example.com")
     'bad address <hidden>'
+    >>> told("you sent Authorization: Basic YXBpOnNlY3JldC1rZXk= and more")
+    'you sent Authorization: Basic <hidden> and more'
     """
     line = " ".join(text.split())
     for word in hidden:
         if word:
             line = re.sub(re.escape(word), "<hidden>", line, flags=re.IGNORECASE)
-    return line[:_MAX_DETAIL]
+    return _CREDENTIALS.sub(r"\1 <hidden>", line)[:_MAX_DETAIL]
 
 
 def named(address: str, name: str) -> str:
