@@ -12,8 +12,10 @@ import pytest
 from playwright.sync_api import Page
 
 from rekindle.engine.accounts import SmtpAccount, save_smtp_account
+from rekindle.engine.audit_log import note
 from rekindle.engine.templates import save_sms_template
 from rekindle.render.defaults.sms import default_sms
+from rekindle.terms.log_entry import Deed
 from tests.browser.conftest import Open, fits, stand_still
 from tests.browser.dashboard.conftest import SignIn
 from tests.web.dashboard.test_overview import rows_of
@@ -53,6 +55,7 @@ def pages_of(world: World, seeded: Seeded) -> dict[str, str]:
         "rules": world.path("law/rules/?channel=sms"),
         "rules-of-region": world.path("law/rules/DE/sms/"),
         "settings": world.path("settings/"),
+        "log": world.path("log/"),
     }
 
 
@@ -77,6 +80,13 @@ def test_every_page_fits_and_complains_of_nothing(
     save_smtp_account(world.connection, world.context, world.shop, account, account_id=None, by=1)
     where = (world.connection, world.context, world.shop)
     save_sms_template(*where, key="cart-sms", name="The cart by text", text=default_sms("en"))
+    for action, facts in (
+        ("reveal_address", {"route": "reveal"}),
+        ("change_shop", {"changed": {"holdout_rate": [0.1, 0.2]}}),
+    ):
+        subject = f"bucket=597 cart_id={seeded.story['id']}"
+        deed = Deed(actor="ada@fernweh.example", action=action, shop_id=world.shop.id, subject=subject, facts=facts)
+        note(world.connection, world.context, deed)
     page = sign_in("owner@fernweh.example", width=width, height=900)
     for name, path in pages_of(world, seeded).items():
         page.goto(f"{site}{path}")
