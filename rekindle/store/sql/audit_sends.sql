@@ -28,7 +28,7 @@ judged AS (
       SELECT jsonb_array_elements_text(a.evidence->'regions')) AND jsonb_array_length(a.evidence->'regions') > 0, false)
       AS baseless,
     a.evidence ? 'lint' AND a.evidence->>'lint' <> 'passed' AS unlinted,
-    e.arm IS DISTINCT FROM 'treated' AND s.id IS NOT NULL AS held_out,
+    s.kind = 'reminder' AND e.arm IS DISTINCT FROM 'treated' AS held_out,
     coalesce(p.erased_at < coalesce(w.started_at, a.at, w.at) - %(slack)s::interval, false) AS erased,
     EXISTS (
       SELECT 1 FROM suppressions x
@@ -172,8 +172,9 @@ FROM outbox
 WHERE bucket = %(bucket)s;
 
 -- name: audit_letters
--- Every message that went, shopper by shopper, with what the decision about it rested on: for windows, caps and gaps,
--- which are reckoned in Python by the rules of the pack that the decision names.
+-- Every reminder that went, shopper by shopper, with what the decision about it rested on: for windows, caps and gaps,
+-- which are reckoned in Python by the rules of the pack that the decision names. Questions that an address asked for
+-- are left out: they go at once, and count for no cap.
 -- in:    :bucket int, :since_id uuid
 -- out:   shopper_id, send_id, shop_id, channel, cart_id, enrolment_id, abandoned_at, decided_at, went_at, pack, regions,
 --        zones, holidays      0..n rows, by shopper, then time
@@ -195,7 +196,7 @@ SELECT s.shopper_id, s.id AS send_id, s.shop_id, s.channel, s.cart_id, s.enrolme
   a.evidence->'regions' AS regions, a.evidence->'zones' AS zones,
   a.evidence->'holidays' AS holidays
 FROM went w
-JOIN sends s ON s.bucket = %(bucket)s AND s.id = w.send_id
+JOIN sends s ON s.bucket = %(bucket)s AND s.id = w.send_id AND s.kind = 'reminder'
 JOIN allowed a ON a.send_id = w.send_id
 LEFT JOIN enrolments e ON e.bucket = %(bucket)s AND e.id = s.enrolment_id
 ORDER BY s.shopper_id, went_at, s.id;
