@@ -18,6 +18,7 @@ import pytest
 from rekindle.commands.audit import as_json, as_text
 from rekindle.engine.audit import CHECKS, Report, audit
 from rekindle.engine.audit_log import note
+from rekindle.engine.consent_anchors import keep_anchor
 from rekindle.engine.consents import record_consent
 from rekindle.engine.context import Context
 from rekindle.lib.clock import MovableClock
@@ -214,6 +215,15 @@ class Planter:
             self.run("SET LOCAL session_replication_role = replica")
             self.run("UPDATE audit_log SET actor = 'somebody else'")
         return "row 1 was changed"
+
+    def anchors(self) -> object:
+        """The newest row of an address's ledger disappears after the ledger was sealed."""
+        assert keep_anchor(self.connection, self.context)
+        done = self.run(
+            "DELETE FROM consents WHERE id = (SELECT id FROM consents ORDER BY recorded_at DESC, seq DESC LIMIT 1)"
+        )
+        assert done.rowcount == 1
+        return ""
 
     def consents(self) -> object:
         row = self.run("SELECT bucket, id, shop_id FROM consents ORDER BY id LIMIT 1").fetchone()
