@@ -229,6 +229,7 @@ def test_yes_to_our_question_confirms_what_it_asked(world: World, twilio: Accoun
     assert last["wording"] == f"Yes, {shop.name} may remind me by text message of what I left in my cart."
     assert last["source"] == "double opt-in"
     assert last["evidence"]["method"] == "keyword"
+    world.clock.advance(timedelta(minutes=1))  # two replies of one instant would have no order
     write(twilio, "yes", 2)
     assert verdicts(world) == ["confirm", "other"], "asked once, answered once"
 
