@@ -97,9 +97,10 @@ def _keep(connection: Connection, context: Context, shop: ShopSettings, args: ar
 def _verify(connection: Connection, context: Context) -> int:
     from rekindle.engine.audit_log import kept_heads
     from rekindle.engine.consent_anchors import LEDGER, check_ledger
+    from rekindle.policy.consent_removal import REMOVALS
 
     heads = kept_heads(context.heads_file, LEDGER)
-    found = check_ledger(connection, context, heads)
+    found = check_ledger(connection, context, heads, kept_heads(context.heads_file, REMOVALS))
     print(f"{found.rows} rows in {found.chains} chains, {found.anchors} anchors, {len(heads)} heads kept outside.")
     for fault in found.faults:
         print(f"BROKEN  {fault}", file=sys.stderr)

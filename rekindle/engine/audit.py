@@ -22,6 +22,7 @@ from rekindle.engine.context import Context
 from rekindle.engine.law import laws
 from rekindle.lib.ids import floor_id
 from rekindle.policy.consent_chain import ConsentRow, first_fault
+from rekindle.policy.consent_removal import REMOVALS
 from rekindle.policy.recheck import Broken, Went, broken
 from rekindle.policy.regions import rules_of, tightened
 from rekindle.store import audit as store
@@ -121,7 +122,8 @@ def audit(connection: Connection, context: Context, *, since: datetime, slack: t
             case.look_at(bucket, now)
     count, fault = fault_of_log(connection, context, kept_heads(context.heads_file))
     case.checks["log"].add(count, int(fault is not None), [fault] if fault else [])
-    ledger = check_ledger(connection, context, kept_heads(context.heads_file, ANCHORS))
+    heads = (kept_heads(context.heads_file, chain) for chain in (ANCHORS, REMOVALS))
+    ledger = check_ledger(connection, context, *heads)
     case.checks["anchors"].add(ledger.anchors, len(ledger.faults), list(ledger.faults))
     return Report(now, since, list(case.checks.values()))
 

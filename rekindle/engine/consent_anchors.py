@@ -3,6 +3,7 @@
 Each address has a chain of its own, so rows cut off its end, or a whole chain that is gone, break nothing. An anchor
 holds a digest over all rows that were written down since the one before it; the anchors are a chain themselves, and
 its head is kept outside of the database (`audit_log.keep_outside`). What is younger than the last anchor is not sealed.
+Old rows go lawfully by `consent_removals`, which seals what they leave behind.
 """
 
 from __future__ import annotations
@@ -11,18 +12,22 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from heapq import merge
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from rekindle.engine.audit_log import keep_outside
 from rekindle.engine.consents import ledger_key, with_bytes
 from rekindle.engine.context import Context
 from rekindle.policy import chain, consent_chain
 from rekindle.policy.chain import GENESIS, Link, instant, link_hash
+from rekindle.policy.consent_removal import REMOVALS, left_of_spans, removal_link
 from rekindle.store import consent_anchors as store
 from rekindle.store.audit import ledger
 from rekindle.store.buckets import buckets_of
-from rekindle.store.consent_anchors import Anchor
+from rekindle.store.consent_anchors import Anchor, Recorded
 from rekindle.store.database import Connection
 from rekindle.store.shops import all_shops
 
@@ -43,24 +48,35 @@ class Checked(NamedTuple):
 
 
 def keep_anchor(connection: Connection, context: Context) -> object:
-    """Seal what was written down since the last time, and write the head outside. None when there was nothing."""
-    last = store.last_anchor(connection)
-    since, until = last.until if last else _BEGINNING, context.clock.now() - LAG
-    if until > since:
-        ((count, digest),) = _digests(connection, [(since, until)])
-        if count:
-            seq, previous = (last.seq + 1, last.own_hash) if last else (1, GENESIS)
-            plain = Anchor(seq, since, until, count, digest, previous, b"")
-            new = plain._replace(own_hash=link_hash(ledger_key(context), previous, _fields(plain)))
-            last = new if store.add_anchor(connection, new) else store.last_anchor(connection)
+    """Seal what was written down since the last time, and write the heads outside. None when there was nothing."""
+    with connection.transaction():
+        store.hold_anchors(connection)
+        last = store.last_anchor(connection)
+        since, until = last.until if last else _BEGINNING, context.clock.now() - LAG
+        if until > since:
+            ((count, digest),) = digests_of(connection, [(since, until)])
+            if count:
+                seq, previous = (last.seq + 1, last.own_hash) if last else (1, GENESIS)
+                plain = Anchor(seq, since, until, count, digest, previous, b"")
+                last = plain._replace(own_hash=link_hash(ledger_key(context), previous, _fields(plain)))
+                store.add_anchor(connection, last)
+        removal = store.last_removal(connection)
+    if removal is not None:
+        keep_outside(context, REMOVALS, *removal)
     if last is None:
         return None
     keep_outside(context, LEDGER, last.seq, last.own_hash)
     return last.seq
 
 
-def check_ledger(connection: Connection, context: Context, heads: Mapping[int, bytes] | None = None) -> Checked:
-    """Look at every chain and every anchor. ``heads`` as kept outside, by number."""
+def check_ledger(
+    connection: Connection,
+    context: Context,
+    heads: Mapping[int, bytes] | None = None,
+    removal_heads: Mapping[int, bytes] | None = None,
+) -> Checked:
+    """Look at every chain, every anchor and every removal. ``heads`` of anchors and of removals as kept outside, by
+    number."""
     rows, chains, faults = 0, 0, []
     for bucket in _buckets(connection):
         with connection.transaction():
@@ -74,31 +90,43 @@ def check_ledger(connection: Connection, context: Context, heads: Mapping[int, b
     fault = chain.first_fault(ledger_key(context), (_link(anchor) for anchor in anchors), heads)
     if fault:
         faults.append(f"anchors: {fault}")
+    removals = store.all_removals(connection)
+    fault = chain.first_fault(ledger_key(context), map(removal_link, removals), removal_heads)
+    if fault:
+        faults.append(f"removals: {fault}")
+    left = left_of_spans(ledger_key(context), removals)
     spans = [(anchor.since, anchor.until) for anchor in anchors]
-    found = _digests(connection, spans) if spans == sorted(spans) and all(a < b for a, b in spans) else []
+    found = digests_of(connection, spans) if spans == sorted(spans) and all(a < b for a, b in spans) else []
     if len(found) != len(spans):
         faults.append("anchors: their times are not in order")
     for anchor, (count, digest) in zip(anchors, found, strict=False):
-        if (count, digest) != (anchor.row_count, anchor.digest):
+        sealed = left.get(anchor.seq, (anchor.row_count, anchor.digest))
+        if (count, digest) != sealed:
             faults.append(
                 f"written down from {anchor.since:%Y-%m-%d %H:%M} to {anchor.until:%Y-%m-%d %H:%M} UTC:"
-                f" {anchor.row_count} rows were sealed, {count} are there"
-                + ("" if count != anchor.row_count else ", and not the same ones")
+                f" {sealed[0]} rows were sealed, {count} are there"
+                + ("" if count != sealed[0] else ", and not the same ones")
             )
     return Checked(rows, chains, len(anchors), tuple(faults))
 
 
-def _digests(connection: Connection, spans: Sequence[tuple[datetime, datetime]]) -> list[tuple[int, bytes]]:
+def digests_of(
+    connection: Connection,
+    spans: Sequence[tuple[datetime, datetime]],
+    also: Mapping[int, Sequence[Recorded]] = MappingProxyType({}),
+) -> list[tuple[int, bytes]]:
     """For each span (after, up to; one behind the other) how many rows there are, and SHA-256 over the digests of its
-    buckets in their order, each over ids and hashes in the order of ids. Every bucket is read once."""
+    buckets in their order, each over ids and hashes in the order of ids. Every bucket is read once. ``also``: rows that
+    are there no longer, by bucket, in the order of ids; they count as if they were."""
     ends = [until for _, until in spans]
     counts, totals = [0] * len(spans), [hashlib.sha256() for _ in spans]
     for bucket in _buckets(connection) if spans else ():
         parts: dict[int, tuple[list[int], Any]] = {}
         with connection.transaction():
-            for row_id, row_hash, at in store.recorded_between(connection, bucket, spans[0][0], ends[-1]):
+            stored = store.recorded_between(connection, bucket, spans[0][0], ends[-1])
+            for row_id, row_hash, at in merge(stored, also.get(bucket, ()), key=_id_of):
                 span = bisect_left(ends, at)
-                if at <= spans[span][0]:
+                if span == len(ends) or at <= spans[span][0]:
                     continue
                 count, part = parts.setdefault(span, ([0], hashlib.sha256()))
                 part.update(row_id.bytes + row_hash)
@@ -111,6 +139,10 @@ def _digests(connection: Connection, spans: Sequence[tuple[datetime, datetime]])
 
 def _buckets(connection: Connection) -> Iterable[int]:
     return sorted({bucket for shop in all_shops(connection) for bucket in buckets_of(shop)})
+
+
+def _id_of(row: Recorded) -> UUID:
+    return row[0]
 
 
 def _link(anchor: Anchor) -> Link:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from rekindle.engine.consent_removals import take_old_consents
 from rekindle.engine.context import Context
 from rekindle.store import retention as store
 from rekindle.store.buckets import buckets_of
@@ -29,7 +30,7 @@ def keep_in_bounds(connection: Connection, context: Context) -> list[Taken]:
     for shop, days in shops:
         for kind, kept in days.items():
             before = now - timedelta(days=kept)
-            count = sum(store.take_old(connection, bucket, shop.id, kind, before) for bucket in buckets_of(shop))
+            count = _take(connection, context, shop, kind, before)
             if count:
                 taken.append(_note(connection, shop.id, Taken(kind.value, now, before, count, "")))
     if taken:
@@ -56,6 +57,12 @@ def days_of(shop: ShopSettings) -> dict[DataClass, int]:
     except RetentionError as mistake:
         log.error("retention_unusable", extra={"facts": {"shop": shop.id, "why": str(mistake)}})
         return parse_retention(None)
+
+
+def _take(connection: Connection, context: Context, shop: ShopSettings, kind: DataClass, before: datetime) -> int:
+    if kind is DataClass.CONSENTS:
+        return take_old_consents(connection, context, shop, before)
+    return sum(store.take_old(connection, bucket, shop.id, kind, before) for bucket in buckets_of(shop))
 
 
 def _drop_partitions(connection: Connection, shops: Sequence[Mapping[DataClass, int]], now: datetime) -> list[Taken]:

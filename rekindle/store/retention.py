@@ -31,13 +31,13 @@ _DELETED: Final[Mapping[DataClass, tuple[tuple[str, str], ...]]] = {
         ("count_old_anonymous_carts", "delete_old_anonymous_carts"),
         ("count_old_visitors", "delete_old_visitors"),
     ),
-    DataClass.CONSENTS: (("count_old_consents", "delete_old_consents"),),
+    DataClass.CONSENTS: (("count_old_consents", ""),),
     DataClass.REPLIES: (("count_old_replies", "blank_old_replies"),),
     DataClass.CARTS: (("count_old_carts", ""),),
     DataClass.REQUESTS: (("count_old_requests", ""),),
 }
 #: Statements that take all at once: there are few such rows.
-_WHOLE: Final = frozenset({"delete_old_consents", "blank_old_replies"})
+_WHOLE: Final = frozenset({"blank_old_replies"})
 #: Which table's partitions hold a class.
 _PARTITIONED: Final = {
     DataClass.EVENTS: "events",
@@ -68,7 +68,10 @@ def count_old(connection: Connection, bucket: int, shop_id: int, kind: DataClass
 
 
 def take_old(connection: Connection, bucket: int, shop_id: int, kind: DataClass, before: datetime) -> int:
-    """Take them away, in batches that commit; returns how many."""
+    """Take them away, in batches that commit; returns how many. Raises ValueError for consents, whose deletion has to
+    be sealed (`engine.consent_removals`)."""
+    if kind is DataClass.CONSENTS:
+        raise ValueError("consents are not deleted without a removal that says so")
     values = _values(bucket, shop_id, before)
     if kind is DataClass.CARTS:
         return _in_batches(lambda: _blank_carts(connection, bucket, values))

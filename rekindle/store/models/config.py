@@ -111,6 +111,24 @@ class ConsentAnchor(models.Model):
         db_table = "consent_anchors"
 
 
+class ConsentRemoval(models.Model):
+    """Rows of the ledger of consents that were deleted lawfully, and what is left of each anchor's span:
+    `spans` are [anchor, rows gone, rows left, digest of those]. A chain of its own, its head kept outside as well.
+    """
+
+    seq = models.IntegerField(primary_key=True)
+    at = models.DateTimeField()
+    shop_id = models.BigIntegerField()
+    before = models.DateTimeField()
+    row_count = models.BigIntegerField()
+    spans = models.JSONField()
+    previous_hash = models.BinaryField()
+    own_hash = models.BinaryField()
+
+    class Meta:
+        db_table = "consent_removals"
+
+
 class ConsentWording(models.Model):
     """A text that shoppers are shown before they agree to something. Rows are only ever added: a changed text is
     another version. `text_hash` is the SHA-256 of the text, by which an event that brings the text finds its version.

@@ -203,13 +203,14 @@ WHERE t.bucket = %(bucket)s AND t.shop_id = %(shop_id)s AND (t.channel, t.addres
 -- name: delete_old_consents
 -- Whole chains of the ledger that nothing was added to for so long.
 -- in:    :bucket int, :shop_id bigint, :before timestamptz
--- out:   nothing (the number of rows counts)
+-- out:   id, row_hash, recorded_at      0..n rows
 -- locks: consents rows      index: consents_chain
 DELETE FROM consents t
 WHERE t.bucket = %(bucket)s AND t.shop_id = %(shop_id)s AND (t.channel, t.address_hash) IN (
   SELECT n.channel, n.address_hash FROM consents n
   WHERE n.bucket = %(bucket)s AND n.shop_id = %(shop_id)s
-  GROUP BY n.channel, n.address_hash HAVING max(n.recorded_at) < %(before)s);
+  GROUP BY n.channel, n.address_hash HAVING max(n.recorded_at) < %(before)s)
+RETURNING t.id, t.row_hash, t.recorded_at;
 
 -- name: note_retention
 -- What a run took away.
