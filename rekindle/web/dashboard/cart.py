@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 from django.http import Http404, HttpResponse
@@ -37,6 +40,7 @@ from rekindle.web.dashboard.access import Visit, person_id_of, shop_view
 from rekindle.web.dashboard.cart_timeline import timeline
 from rekindle.web.dashboard.page import Section, show_page, show_part, wants_part
 from rekindle.web.dashboard.sends import show_sends
+from rekindle.web.templatetags.dashboard import in_full
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +51,8 @@ _QUESTIONS = {
     Question.MAY_SEND.value: "May this message go out now?",
     Question.EXIT.value: "May the run go on?",
 }
+#: An instant as evidence has it: always with its offset.
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)\Z")
 _OUTCOMES = {
     Outcome.ALLOW.value: ("good", "Yes"),
     Outcome.DENY.value: ("bad", "No"),
@@ -115,7 +121,7 @@ def _show(visit: Visit, page: CartPage, *, revealed: bool) -> HttpResponse:
         "moments": moments,
         "events_cut": len(events) >= MOST_EVENTS,
         "sends": show_sends(visit, sends),
-        "decisions": [_decision(line) for line in decisions],
+        "decisions": [_decision(line, shop.timezone) for line in decisions],
         "decisions_cut": len(decisions) >= MOST_DECISIONS,
         "recovery": _recovery(visit, page),
     }
@@ -175,7 +181,7 @@ def _item(item: Mapping[str, Any]) -> ItemView:
     )
 
 
-def _decision(line: DecisionLine) -> DecisionView:
+def _decision(line: DecisionLine, timezone: str) -> DecisionView:
     look, outcome = _OUTCOMES.get(line.outcome, ("", line.outcome))
     if line.question == Question.ASSIGN.value:
         look, outcome = "calm", "Drawn"
@@ -184,7 +190,9 @@ def _decision(line: DecisionLine) -> DecisionView:
         question=_QUESTIONS.get(line.question, line.question),
         look=look,
         outcome=outcome,
-        evidence=[(str(name).replace("_", " "), _text(value)) for name, value in line.evidence.items()],
+        evidence=[
+            (str(name).replace("_", " "), evidence_text(value, timezone)) for name, value in line.evidence.items()
+        ],
     )
 
 
@@ -216,7 +224,17 @@ def option_words(option: Mapping[str, object]) -> str:
     return f"{channel}: {wish}clicked {option.get('clicked')} of {option.get('sent')}, scores {option['score']}"
 
 
-def _text(value: object) -> str:
+def evidence_text(value: object, timezone: str) -> str:
+    """A piece of evidence as a person reads it; instants in the shop's time zone.
+
+    >>> evidence_text("2026-03-02T09:30:00+00:00", "Europe/Berlin"), evidence_text("2026-99-02T09:30:00Z", "UTC")
+    ('Mon 2 Mar 2026, 10:30 CET', '2026-99-02T09:30:00Z')
+    >>> evidence_text(["EU", "US"], "UTC"), evidence_text({"EU": "express"}, "UTC"), evidence_text(True, "UTC")
+    ('EU, US', 'EU: express', 'true')
+    """
+    if isinstance(value, str) and _INSTANT.match(value):
+        with contextlib.suppress(ValueError):
+            return in_full(datetime.fromisoformat(value), timezone)
     if isinstance(value, list) and value and all(isinstance(one, dict) and "channel" in one for one in value):
         return "; ".join(option_words(one) for one in value)
     if isinstance(value, str | int | float) and not isinstance(value, bool):

@@ -96,12 +96,17 @@ def _of_events(events: Sequence[EventLine]) -> Iterator[Moment]:
     for event in events:
         kind = _EVENT_KINDS.get(event.kind)
         icon, title = _EVENTS.get(kind, ("circle-dashed", event.name)) if kind else ("circle-dashed", event.name)
-        yield Moment(at=event.at, icon=icon, title=title, detail=event.name if title != event.name else "")
+        yield Moment(at=event.at, icon=icon, title=title, detail=_own_name(event, title))
 
 
 def _of_cart(cart: CartPage) -> Iterator[Moment]:
     if cart.abandoned_at is not None:
         yield Moment(at=cart.abandoned_at, icon="hourglass", title="Left behind", reason="ABANDONED")
+
+
+def _own_name(event: EventLine, title: str) -> str:
+    """The shop's name for it, where that says more than the kind: a page without a name is called "page"."""
+    return "" if event.name in (title, "page", "screen") else event.name
 
 
 def _of_runs(runs: Sequence[EnrolmentLine], flow_names: Mapping[int, str]) -> Iterator[Moment]:
