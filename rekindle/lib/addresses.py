@@ -43,7 +43,7 @@ def normalise_email(value: object) -> str:
 
 #: Mailboxes of functions (RFC 2142 sections 3 to 5) and of machines: who gets mail there has not left a cart.
 _ROLES = frozenset(
-    "abuse noc security postmaster hostmaster usenet news webmaster www uucp ftp root mailer-daemon bounce bounces spam"
+    "abuse noc security postmaster hostmaster usenet news webmaster www uucp ftp root mailer-daemon spam"
     " noreply no-reply no_reply donotreply do-not-reply do_not_reply".split()
 )
 
