@@ -40,13 +40,15 @@ worker: setup ## one worker for development (beside make serve)
 test: setup-dev ## set up and run every test ring, the browser's included
 	@$(PYTEST) $(if $(COVERAGE),$(COVERED)) $(ARGS)
 
-prove: setup-dev ## the numbers behind the promises: crashes, restarts, purchase and opt-out races, hostile bodies
+prove: setup-dev ## the numbers behind the promises: crashes, restarts, purchase and opt-out races, hostile bodies, guesses
 	@REKINDLE_STOP_RACES=$${REKINDLE_STOP_RACES:-1000} REKINDLE_HOOK_COPIES=$${REKINDLE_HOOK_COPIES:-1000} \
 		REKINDLE_RESTART_SENDS=$${REKINDLE_RESTART_SENDS:-1500} REKINDLE_TWO_WORKERS_PEOPLE=120 REKINDLE_TAMPERINGS=$${REKINDLE_TAMPERINGS:-300} \
+		REKINDLE_GUESSES=$${REKINDLE_GUESSES:-500000} \
 		$(DEVELOPMENT) $(BIN)/pytest -q -p no:randomly \
 		tests/race/test_kill.py tests/race/test_stop_races.py tests/race/test_every_stop.py tests/race/test_hook_races.py \
 		tests/race/test_database_restart.py tests/race/test_two_workers.py tests/web/test_ingest_live.py tests/engine/test_consent_anchors.py \
-		-k "killed or acknowledged or copies or away or two_workers or hostile or odd or tampering"
+		tests/web/test_guessing.py \
+		-k "killed or acknowledged or copies or away or two_workers or hostile or odd or tampering or guess or signs_nobody"
 
 test-fast: setup-dev ## every ring but race (crashes) and browser
 	@$(PYTEST) -m "not race and not browser" $(ARGS)
