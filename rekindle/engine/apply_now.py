@@ -17,11 +17,12 @@ from rekindle.engine.places import AddressPlace, Place
 from rekindle.engine.project import Projection
 from rekindle.engine.purchase import apply_orders
 from rekindle.engine.routing import Placed
+from rekindle.engine.tracking import Answer, answer_tracking
 from rekindle.engine.transactions import Work
 from rekindle.engine.wordings import shown_to
 from rekindle.store.buckets import address_bucket
 from rekindle.store.shoppers import contacts_of_shopper
-from rekindle.terms.consent import ConsentKind
+from rekindle.terms.consent import ConsentKind, Purpose
 from rekindle.terms.event import ConsentGiven, EventKind, ShopEvent
 from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
@@ -37,7 +38,10 @@ def record_consents(
     for p in sorted((p for p in batch if p.event.consents), key=lambda p: (p.event.at, p.id)):
         owner = projection.owner_of(p)
         for said in p.event.consents:
-            if said.granted:
+            if said.channel == Purpose.TRACK_CLICKS:
+                if owner is not None:
+                    answer_tracking(work, context, shop, owner, _answer_of(work, shop, p.event, said))
+            elif said.granted:
                 for address in _addresses(work, shop, projection, p, Channel(said.channel)):
                     _agree(work, context, shop, (address, owner), event=p.event, said=said)
             elif p.event.kind is not EventKind.OPTED_OUT and owner is not None:
@@ -99,6 +103,13 @@ def _agree(
     ask_if_needed(work, context, shop, address, Agreed(owner, event, said, shown))
 
 
+def _answer_of(work: Work, shop: ShopSettings, event: ShopEvent, said: ConsentGiven) -> Answer:
+    """What was said about links that are followed, as it is written down."""
+    shown = shown_to(work.connection, shop, said, event.at)
+    source = said.source or (_FROM_SERVER if event.is_from_server else _SOURCE)
+    return Answer(said.granted, shown.text, source, {**receipt_of(event, said), **shown.facts}, event.at)
+
+
 def receipt_of(event: ShopEvent, said: ConsentGiven) -> dict[str, object]:
     """Where and how it was said, for the ledger; ``claimed`` are marks on the word of the public key alone."""
     told: dict[str, object] = {
@@ -127,7 +138,9 @@ def _addresses(
 
 
 def _opt_out(work: Work, context: Context, shop: ShopSettings, owner: Place | None, event: ShopEvent) -> None:
-    channels = [Channel(said.channel) for said in event.consents if not said.granted] or list(Channel)
+    channels = [
+        Channel(said.channel) for said in event.consents if said.channel in list(Channel) and not said.granted
+    ] or list(Channel)
     wording = next((said.wording for said in event.consents if said.wording), "")
     connection, at = work.connection, event.at
     if owner is not None:

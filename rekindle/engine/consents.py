@@ -47,7 +47,7 @@ def record_consent(
     shop: ShopSettings,
     *,
     bucket: int,
-    channel: Channel,
+    channel: Channel | Purpose,
     address_hash: bytes,
     kind: ConsentKind,
     wording: str,
@@ -59,7 +59,8 @@ def record_consent(
 ) -> bool:
     """Write what an address agreed to or withdrew; commits before it returns.
 
-    ``bucket`` is the shopper's, whose copy of the address a send reads; the ledger itself lies in the address's own.
+    ``channel``: where messages come, or another purpose. ``bucket`` is the shopper's, whose copy of the address a send
+    reads; the ledger itself lies in the address's own.
     ``evidence``: JSON values (method, page, message id), never an address. A new express consent with its wording ends
     an earlier unsubscription, unless ``is_lifting`` is False (an imported one never does); it never ends a bounce, a
     complaint or an erasure. ``marks`` become part of the evidence.
@@ -101,7 +102,7 @@ def note_refusal(context: Context, subject: Subject, what: str, at: datetime) ->
 
 
 def fault_of_chain(
-    connection: Connection, context: Context, shop: ShopSettings, channel: Channel, address_hash: bytes
+    connection: Connection, context: Context, shop: ShopSettings, channel: Channel | Purpose, address_hash: bytes
 ) -> str | None:
     """What is wrong with the ledger of an address; None when it is whole."""
     bucket = address_bucket(shop, address_hash)

@@ -1,7 +1,8 @@
 """How does a shopper choose what comes, how often, and about what? By the link of a message, at once.
 
 Whoever has the link may narrow, never widen: a channel that is off stays off here, because a forwarded link is no
-consent. The shop's own form gives a new one.
+consent. The shop's own form gives a new one. The one yes that is taken here is that clicks may be noted: it is asked
+for by a box that is not ticked beforehand, and lets nothing be sent.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 from rekindle.engine.context import Context
 from rekindle.engine.opt_out import opt_out
 from rekindle.engine.places import Place
+from rekindle.engine.tracking import Answer, answer_tracking, clicking_of
 from rekindle.engine.transactions import Work
 from rekindle.engine.withdraw import withdraw_for_carts
 from rekindle.engine.write_carts import LeftCart
@@ -28,21 +30,29 @@ from rekindle.terms.reasons import Reason
 from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
 
+SOURCE: Final = "preference page"
 PAUSE: Final = timedelta(days=30)
 SELDOM: Final = 1  #: messages within seven days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """What is on now. ``channels``: those with an address, and whether each may still be written to."""
+    """What is on now. ``channels``: those with an address, and whether each may still be written to.
+
+    ``asks_clicks``: whether there is something to ask about links that are followed.
+    """
 
     preferences: Preferences
     channels: dict[Channel, bool]
+    asks_clicks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a shopper asked for. ``off``: channels to end; ``pause``: True begins one, False ends it, None leaves it."""
+    """What a shopper asked for. ``off``: channels to end; ``pause``: True begins one, False ends it, None leaves it.
+
+    ``clicks``: may it be noted which links are followed? None: nothing new is said. ``wording``: the text of that box.
+    """
 
     off: Sequence[Channel] = ()
     decline_cart: bool = False
@@ -51,16 +61,20 @@ class Wanted:
     topics_off: Sequence[Topic] = ()
     channel: Channel | None = None
     locale: str = ""
+    clicks: bool | None = None
+    wording: str = ""
 
 
-def chosen_by(connection: Connection, send: SendBehindLink) -> Chosen | None:
+def chosen_by(connection: Connection, shop: ShopSettings, send: SendBehindLink) -> Chosen | None:
     """None when there is nobody behind the link any more."""
     stored = store.load_preferences(connection, send.bucket, send.shopper_id)
     if stored is None:
         return None
     channels = store.channels_of_shopper(connection, send.bucket, send.shopper_id)
+    clicking = clicking_of(connection, shop, send)
     return Chosen(
         preferences=parse_preferences(stored),
+        asks_clicks=clicking.needs_consent or clicking.answer is not None,
         channels={channel: channels[channel.value] for channel in Channel if channel.value in channels},
     )
 
@@ -77,7 +91,7 @@ def prefer(connection: Connection, context: Context, shop: ShopSettings, send: S
             bucket=send.bucket,
             shopper_id=send.shopper_id,
             channels=list(wanted.off),
-            source="preference page",
+            source=SOURCE,
             at=now,
         ).cancelled_count
     work = Work(connection, shop)
@@ -94,6 +108,9 @@ def prefer(connection: Connection, context: Context, shop: ShopSettings, send: S
 
     def run() -> int:
         work.run_in_bucket(send.bucket, choose)
+        if wanted.clicks is not None:
+            said = Answer(wanted.clicks, wanted.wording, SOURCE, {"method": "checkbox"}, now)
+            answer_tracking(work, context, shop, Place(send.bucket, send.shopper_id), said)
         if not wanted.decline_cart:
             return 0
         left = LeftCart(

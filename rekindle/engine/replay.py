@@ -17,15 +17,16 @@ from rekindle.engine.forget import erase_place
 from rekindle.engine.opt_out import opt_out_place
 from rekindle.engine.places import AddressPlace
 from rekindle.engine.restore_gate import open_gate
+from rekindle.engine.tracking import Answer, answer_tracking, owners_of, record_tracking
 from rekindle.engine.transactions import Work
 from rekindle.lib.ids import natural_id
 from rekindle.lib.journal import Counts, Journal
 from rekindle.store.buckets import address_bucket
-from rekindle.store.consents import owner_of_contact
+from rekindle.store.consents import Subject, owner_of_contact
 from rekindle.store.database import Connection
 from rekindle.store.shops import load_shop
 from rekindle.store.subject import stop_sale
-from rekindle.terms.consent import ConsentKind
+from rekindle.terms.consent import ConsentKind, Purpose
 from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
 
@@ -74,10 +75,7 @@ def _carry_out(connection: Connection, context: Context, shop: ShopSettings, fac
     channel = facts["channel"]
     bucket = address_bucket(shop, digest)
     if channel not in list(Channel):  # another purpose that was refused
-        record_consent(
-            connection, context, shop, bucket=bucket, channel=channel, address_hash=digest, kind=ConsentKind.WITHDRAWN,
-            wording="", source=SOURCE, evidence={}, at=at,
-        )  # fmt: skip
+        _refuse(connection, context, shop, Subject(shop.id, channel, digest), at)
         return
     contact_id: UUID = natural_id("contact", shop.id, f"{channel}:{digest.hex()}")
     place = AddressPlace(bucket, contact_id, Channel(channel), digest, "")
@@ -89,3 +87,18 @@ def _carry_out(connection: Connection, context: Context, shop: ShopSettings, fac
             stop_sale(connection, *owner)
     else:
         opt_out_place(Work(connection, shop), context, shop, place, source=SOURCE, at=at)
+
+
+def _refuse(connection: Connection, context: Context, shop: ShopSettings, refused: Subject, at: datetime) -> None:
+    """A purpose that is no channel was refused for an address."""
+    digest = refused.address_hash
+    if refused.channel == Purpose.TRACK_CLICKS:
+        no = Answer(False, "", SOURCE, {}, at)
+        for owner in owners_of(connection, shop, digest):
+            answer_tracking(Work(connection, shop), context, shop, owner, no)
+        record_tracking(connection, context, shop, digest, no)
+        return
+    record_consent(
+        connection, context, shop, bucket=address_bucket(shop, digest), channel=Purpose(refused.channel),
+        address_hash=digest, kind=ConsentKind.WITHDRAWN, wording="", source=SOURCE, evidence={}, at=at,
+    )  # fmt: skip

@@ -108,9 +108,10 @@ class ScriptedShopper:
         return len(slugs)
 
     def leave_address(self, *, name: str, country: str = "DE") -> None:
-        """Begin the checkout, give name and address, tick the consent for e-mail; then walk away."""
+        """Begin the checkout, give name and address, agree to e-mail and to clicks being noted; then walk away."""
         self._visit(f"{self._shop}/checkout")
-        form = {"name": name, "email": self.email, "phone": "", "country": country, "consent_email": "yes"}
+        form = {"name": name, "email": self.email, "phone": "", "country": country}
+        form |= {"consent_email": "yes", "consent_track_clicks": "yes"}
         self._play(self._expect(self.browser.post_form(f"{self._shop}/checkout", form), 200))
 
     def open_link(self, link: str) -> tuple[int, str]:

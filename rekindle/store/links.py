@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -22,6 +22,7 @@ from rekindle.store.statements import sql
 
 Cart = tuple[str, str, str | None]
 _head = struct.Struct("!hiii16siqi16si16si").pack  # 8 columns; bucket, id, shop_id, send_id, shopper_id; length of kind
+_ANSWERS: Final = {b"true": True, b"false": False}
 _instant = struct.Struct("!iq").pack
 
 
@@ -55,7 +56,8 @@ class CartBehindLink:
 
 class LinkedSend(NamedTuple):
     """`SendBehindLink` for one of many: ids as their 16 bytes, instants as microseconds since `EPOCH`. ``context``
-    (JSON) where it was asked for; ``cart`` is (cart_key, state, recover_url), None when it is gone."""
+    (JSON) where it was asked for; ``cart`` is (cart_key, state, recover_url), None when it is gone.
+    ``clicks``: the shopper's answer, None without one."""
 
     id: bytes
     shop_id: int
@@ -66,6 +68,10 @@ class LinkedSend(NamedTuple):
     cart_id: bytes
     context: bytes | None
     cart: Cart | None
+    channel: str
+    country: str
+    region: str
+    clicks: bool | None
 
 
 class LinkUse(NamedTuple):
@@ -114,6 +120,10 @@ def linked_sends(
             cart_id,
             context or None,
             _cart(cell(row, 8), cell(row, 9), cell(row, 10)),
+            (cell(row, 11) or b"").decode(),
+            (cell(row, 12) or b"").decode(),
+            (cell(row, 13) or b"").decode(),
+            _ANSWERS.get(cell(row, 14) or b""),
         )
         if home != bucket:
             elsewhere.setdefault(home, []).append(send_id)

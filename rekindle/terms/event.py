@@ -54,9 +54,10 @@ BEFORE_THE_ANSWER = frozenset(
 class ConsentGiven(Struct, frozen=True, kw_only=True, gc=False):
     """What an event says about one channel: ``granted`` with the wording shown, or withdrawn.
 
-    ``version`` and ``language`` name a wording that the shop has kept (``wording`` may then be empty). ``marks`` are
-    told by who may tell them, ``claimed`` by somebody whose word is not enough. ``network`` and ``browser``: what is
-    kept of where it came from. ``source``: of one that was given elsewhere and brought here in a file.
+    ``channel`` may also be the purpose ``track_clicks``. ``version`` and ``language`` name a wording that the shop has
+    kept (``wording`` may then be empty). ``marks`` are told by who may tell them, ``claimed`` by somebody whose word is
+    not enough. ``network`` and ``browser``: what is kept of where it came from. ``source``: of one that was given
+    elsewhere and brought here in a file.
     """
 
     channel: str

@@ -1,6 +1,7 @@
 """What did a shopper choose about messages? Less often, later, not about this, on that channel, in that language.
 
-Preferences only ever narrow what a consent allows; none of them is a consent.
+Preferences only ever narrow what a consent allows. One answer is kept with them that is a consent itself, with its
+proof in the ledger: whether it may be noticed which links are followed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ class Topic(StrEnum):
 
 
 class Preferences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """``per_week``: messages on all channels together within seven days; ``off``: topics; ``declined``: carts."""
+    """``per_week``: messages on all channels together within seven days; ``off``: topics; ``declined``: carts.
+
+    ``clicks``: may it be noticed which links they follow? None: no answer. ``clicks_at``: when that was said.
+    """
 
     paused_until: datetime | None = None
     per_week: int | None = None
@@ -34,6 +38,8 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     channel: Channel | None = None
     locale: str = ""
     declined: tuple[UUID, ...] = ()
+    clicks: bool | None = None
+    clicks_at: datetime | None = None
 
 
 NO_PREFERENCES = Preferences()

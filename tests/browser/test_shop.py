@@ -108,7 +108,7 @@ def test_boxes_are_unticked_and_silence_is_no_consent(
     page = open_page()
     put_into_cart(page, shop, "stove-funke")
     page.goto(f"{shop.url}/checkout")
-    assert [box.is_checked() for box in page.locator("input[type=checkbox]").all()] == [False, False]
+    assert [box.is_checked() for box in page.locator("input[type=checkbox]").all()] == [False, False, False]
     page.go_back()
     give_contact(page, agree=False)
     rekindle.wait_for("Checkout Step Completed")

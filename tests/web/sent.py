@@ -20,6 +20,8 @@ from rekindle.web import runtime
 from rekindle.web.public import door
 
 SEED = b"s" * 16
+#: The preferences of a shopper who lets it be noted which links they follow.
+AGREED = '{"clicks": true}'
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from rekindle.web.rate import RateLimit
 from tests.engine.scene import put_cart, put_shopper, rows
 from tests.factories import make_shop
 
-from .sent import Sent, events_of, put_send, use
+from .sent import AGREED, Sent, events_of, put_send, use
 
 AGENT = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile/15E148"
 
@@ -42,7 +42,7 @@ def world(
     shop = make_shop(connection, spread=spread)
     sent = []
     for number in range(6):
-        shopper = put_shopper(connection, context, shop, email=f"p{number}@example.com")
+        shopper = put_shopper(connection, context, shop, email=f"p{number}@example.com", preferences=AGREED)
         state = "converted" if number == 5 else "abandoned"
         told = "https://fernweh.example/checkout/5" if number == 4 else None
         cart = put_cart(connection, context, shop, shopper, key=f"cart-{number}", state=state, recover_url=told)

@@ -24,7 +24,7 @@ from rekindle.web.rate import RateLimit
 from tests.engine.scene import Placed, put_cart, put_shopper
 from tests.factories import make_shop
 
-from .sent import SEED, Sent, events_of, put_send, use
+from .sent import AGREED, SEED, Sent, events_of, put_send, use
 
 BROWSER = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile/15E148"
 
@@ -59,7 +59,7 @@ class World:
 def world(connection: Connection, context: Context, spread: int, monkeypatch: pytest.MonkeyPatch) -> World:
     use(monkeypatch, connection, context)
     shop = make_shop(connection, spread=spread)
-    shopper = put_shopper(connection, context, shop)
+    shopper = put_shopper(connection, context, shop, preferences=AGREED)
     cart = put_cart(connection, context, shop, shopper, recover_url="https://fernweh.example/checkout/1")
     sent = put_send(
         connection,

@@ -111,6 +111,26 @@ def test_choices_are_kept_and_shown_again(world: World) -> None:
     assert world.kept == {"locale": "de"}
 
 
+def test_clicks_are_asked_about_where_the_law_asks(world: World, clock: MovableClock) -> None:
+    page = ask(f"/p/{world.sent.optout}").body.decode()
+    assert 'name="clicks" value="yes">' in page
+    world.save(asked="clicks")
+    assert world.kept == {"locale": "en"}, "what was never ticked is no refusal to be written down"
+    assert 'name="clicks" value="yes" checked' in world.save(asked="clicks", clicks="yes")
+    said_at = clock.now().isoformat()
+    assert world.kept == {"locale": "en", "clicks": True, "clicks_at": said_at}
+    clock.advance(timedelta(minutes=1))
+    world.save(often="seldom", asked="clicks", clicks="yes")
+    world.save()  # a page without the box
+    assert world.kept == {"locale": "en", "clicks": True, "clicks_at": said_at.replace("+00:00", "Z")}
+    assert 'name="clicks" value="yes">' in world.save(asked="clicks")
+    assert world.kept["clicks"] is False  # type: ignore[index]
+    query = "SELECT kind, wording, source FROM consents WHERE channel = 'track_clicks' ORDER BY seq"
+    told = [(row["kind"], row["wording"][-43:], row["source"]) for row in rows(world.connection, query)]
+    text = " may note which links of its messages I follow"[-43:]
+    assert told == [("express", text, "preference page"), ("withdrawn", text, "preference page")]
+
+
 def test_a_pause_is_begun_once_and_can_be_ended(world: World, clock: MovableClock) -> None:
     begun = clock.now()
     world.save(often="pause")

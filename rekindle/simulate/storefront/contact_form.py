@@ -6,7 +6,8 @@ from rekindle.lib.addresses import AddressError, normalise_email, normalise_phon
 from rekindle.simulate.storefront.carts import Contact
 from rekindle.simulate.storefront.catalogue import COUNTRIES
 
-CHANNELS = ("email", "sms")
+#: What the form asks about: two channels, and whether links that are followed may be noted.
+ASKED = ("email", "sms", "track_clicks")
 
 
 def read_contact(form: dict[str, str]) -> tuple[Contact | None, dict[str, str]]:
@@ -30,5 +31,5 @@ def read_contact(form: dict[str, str]) -> tuple[Contact | None, dict[str, str]]:
             mistakes["phone"] = "Please enter a phone number with its country code, or leave it out."
     if mistakes:
         return None, mistakes
-    agreed = frozenset(channel for channel in CHANNELS if form.get(f"consent_{channel}") == "yes")
+    agreed = frozenset(channel for channel in ASKED if form.get(f"consent_{channel}") == "yes")
     return Contact(name=name, email=email, phone=phone, country=country, agreed=agreed), {}

@@ -20,6 +20,10 @@ WORDING = {
         "Yes, Fernweh Outfitters may text me marketing messages, including cart reminders, to this number. "
         "Consent is not a condition of purchase. Message and data rates may apply. Reply STOP to end."
     ),
+    "track_clicks": (
+        "Yes, Fernweh Outfitters may note which links of its messages I follow, to learn which of them help. "
+        "I can take this back at any time on the page behind the link in each e-mail."
+    ),
 }
 
 #: The same for messages of this browser, which the browser asks about once more.
@@ -112,11 +116,14 @@ def contact_confirmed(contact: Contact, visit: Visit, page: str, at: str, trace:
     if not contact.agreed:
         return None
     marks: Facts = {"confirmed": True, "written": True, "mentions_cart": True}
-    told: Facts = {"granted": True, "method": "checkbox", "form": "checkout", "page": page, **marks}
+    told: Facts = {"granted": True, "method": "checkbox", "form": "checkout", "page": page}
     traits: Facts = {"email": contact.email, "address": {"country": contact.country}}
     if contact.phone:
         traits["phone"] = contact.phone
-    traits["consent"] = {channel: {**told, "wording": WORDING[channel]} for channel in sorted(contact.agreed)}
+    traits["consent"] = {
+        asked: {**told, **({} if asked == "track_clicks" else marks), "wording": WORDING[asked]}
+        for asked in sorted(contact.agreed)
+    }
     return {
         "type": "identify",
         "messageId": f"consent-{visit.visitor_id}-{at}",

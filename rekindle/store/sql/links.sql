@@ -44,12 +44,15 @@ RETURNING id;
 -- :last are the bounds of :ids, by which PostgreSQL leaves out the months that none is in.
 -- in:    :bucket int, :ids uuid[], :full uuid[] (those of which the context is wanted), :first uuid, :last uuid
 -- out:   id, shop_id, shopper_id, created_at, link_hash, cart_bucket, cart_id, context text; cart_key, state, recover_url
---        of the cart where it lies in the same bucket      0..n rows
--- locks: none      index: sends_pkey, carts_pkey
+--        of the cart where it lies in the same bucket; channel, and the shopper's country, region and clicks text
+--        (whether they agreed that clicks are noted; all null for somebody who is gone or erased)      0..n rows
+-- locks: none      index: sends_pkey, carts_pkey, shoppers_pkey
 SELECT s.id, s.shop_id, s.shopper_id, s.created_at, s.link_hash, s.cart_bucket, s.cart_id,
-  CASE WHEN s.id = ANY(%(full)s::uuid[]) THEN s.context::text END, c.cart_key, c.state, c.recover_url
+  CASE WHEN s.id = ANY(%(full)s::uuid[]) THEN s.context::text END, c.cart_key, c.state, c.recover_url,
+  s.channel, p.country, p.region, p.preferences->>'clicks' AS clicks
 FROM sends s
 LEFT JOIN carts c ON c.bucket = %(bucket)s AND c.id = s.cart_id AND s.cart_bucket = %(bucket)s
+LEFT JOIN shoppers p ON p.bucket = %(bucket)s AND p.id = s.shopper_id AND p.erased_at IS NULL
 WHERE s.bucket = %(bucket)s AND s.id = ANY(%(ids)s::uuid[])
   AND s.id BETWEEN %(first)s::uuid AND %(last)s::uuid;
 

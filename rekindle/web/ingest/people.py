@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from rekindle.lib.addresses import AddressError, normalise_email, normalise_phone
-from rekindle.terms.consent import NO_MARKS, ConsentMarks
+from rekindle.terms.consent import NO_MARKS, ConsentMarks, Purpose
 from rekindle.terms.event import ConsentGiven, EventKind
 from rekindle.terms.send import Channel
 from rekindle.web.ingest.limits import MAX_TEXT, MAX_TITLE, MAX_TRAITS, MAX_VERSION, MAX_WORDING
@@ -15,6 +15,8 @@ from rekindle.web.ingest.surroundings import without_query
 from rekindle.web.ingest.values import read_text
 
 _CHANNELS = tuple(channel.value for channel in Channel)
+#: What a consent can be about: no pixel is ever sent, so nobody has to be asked about opens.
+_PURPOSES = (*_CHANNELS, Purpose.TRACK_CLICKS.value)
 #: Traits that are read into fields of their own, or must not be kept at all.
 _TAKEN = frozenset(
     {
@@ -59,7 +61,7 @@ class Witness(NamedTuple):
 
 
 def consents_of(told: Told, findings: Findings, witness: Witness) -> tuple[ConsentGiven, ...]:
-    """What the ``consent`` objects say per channel, the first that names a channel winning.
+    """What the ``consent`` objects say per channel, or about ``track_clicks``; the first that names one wins.
 
     A channel is ``true``, ``false`` or ``{"granted": bool, "wording": ..., "version": ..., "language": ..., "form":
     ..., "method": ..., "page": ...}``, and may say ``confirmed`` (the address itself confirmed), ``written`` and
@@ -74,8 +76,8 @@ def consents_of(told: Told, findings: Findings, witness: Witness) -> tuple[Conse
             continue
         for channel, value in channels.items():
             where = f"{path}consent.{channel[:20]}"
-            if channel not in _CHANNELS:
-                findings.add(where, "a channel is one of " + ", ".join(_CHANNELS))
+            if channel not in _PURPOSES:
+                findings.add(where, "a channel is one of " + ", ".join(_PURPOSES))
             elif channel not in found and (given := _consent(channel, value, where, findings, witness)):
                 found[channel] = given
     return tuple(found.values())

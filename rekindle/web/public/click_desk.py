@@ -1,7 +1,7 @@
 """How do many followed links share one look into the database and one commit? Those that wait are opened together.
 
-Used by the event loop's entrance; every click is stored before its visitor is sent on, so that none is lost, whatever
-ends the process. What is no well-formed link goes the way of `follow`, with its brake on guessing.
+Used by the event loop's entrance; every click that may be noted is stored before its visitor is sent on, so that none
+is lost, whatever ends the process. What is no well-formed link goes the way of `follow`, with its brake on guessing.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import msgspec
 import psycopg
 
 from rekindle.engine.clicks import Asked, Opened, open_cart_link, open_cart_links, record_clicks
+from rekindle.engine.tracking import Decided
 from rekindle.lib.clock import Clock
 from rekindle.lib.tokens import take_apart
 from rekindle.store.database import Connection
@@ -119,6 +120,7 @@ class ClickDesk:
         now = self._clock.now()
         links = open_cart_links(connection, bucket, [job.asked for job in jobs], now=now)
         clicks: list[tuple[LinkedSend, str, bytes]] = []
+        decided = Decided()
         answers = []
         for job, link in zip(jobs, links, strict=True):
             request, wanted, _, _ = job
@@ -128,7 +130,7 @@ class ClickDesk:
                 answers.append(page.gone(language_of(request)))
                 counts[wanted.link, "unknown"] += 1
                 continue
-            if answer.status == 302 and is_person(request):
+            if answer.status == 302 and is_person(request) and _may_note(connection, decided, link.send):
                 detail = detail_of(request, wanted)
                 clicks.append((link.send, wanted.name, _coded(*detail.items())))
             answers.append(answer)
@@ -146,6 +148,12 @@ class ClickDesk:
             return answer
         whole = open_cart_link(connection, job.wanted.token, now=self._clock.now())  # its language is asked for
         return None if whole is None else redirect(job.request, whole.goal, shop, job.wanted)
+
+
+def _may_note(connection: Connection, decided: Decided, send: LinkedSend) -> bool:
+    """May it be noted who followed it? Asked only for links that led somewhere."""
+    shop = shop_of(connection, send.shop_id)
+    return shop is not None and decided.may_note(shop, send.channel, send.country, send.region, send.clicks)
 
 
 @lru_cache(maxsize=4_096)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from rekindle.engine.clicks import Goal, open_cart_link, record_use
+from rekindle.engine.tracking import clicking_of
 from rekindle.terms.send import SendEventKind
 from rekindle.terms.shop import ShopSettings
 from rekindle.web import runtime
@@ -86,7 +87,7 @@ def _open(request: Request, wanted: Wanted | None) -> Answer | None:
         if link is None or shop is None:
             return None
         answer = redirect(request, link.goal, shop, wanted)
-        if answer.status == 302 and is_person(request):
+        if answer.status == 302 and is_person(request) and clicking_of(connection, shop, link.send).is_noted:
             record_use(connection, link.send, SendEventKind.CLICKED, at=now, detail=detail_of(request, wanted))
     return answer
 

@@ -1,7 +1,8 @@
 """What does a shopper want to get, how often, about what? A page behind the link of a message; looking changes nothing.
 
 Nothing on it says who the shopper is: a forwarded link shows channels and choices, no address and no name. It can only
-narrow what is sent; what is off is switched on in the shop.
+narrow what is sent; what is off is switched on in the shop. Where the law asks for it, there is one box more: whether
+it may be noted which links are followed.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def _save(request: Request, token: str) -> Answer | None:
         if asked is not None:
             ask_by_link(connection, context, visit.shop, visit.send, asked)
             return _show(visit, done=visit.say("data_done"))
-        cancelled = prefer(connection, context, visit.shop, visit.send, _wanted(form, visit.chosen))
+        cancelled = prefer(connection, context, visit.shop, visit.send, _wanted(form, visit))
         after = _open(connection, request, token)
     if after is None:
         return None
@@ -86,16 +87,16 @@ def _save(request: Request, token: str) -> Answer | None:
 def _open(connection: Connection, request: Request, token: str) -> _Visit | None:
     send = open_optout_link(connection, token)
     shop = shop_of(connection, send.shop_id) if send is not None else None
-    chosen = chosen_by(connection, send) if send is not None else None
+    chosen = chosen_by(connection, shop, send) if send is not None and shop is not None else None
     if send is None or shop is None or chosen is None:
         return None
     words = language_of(request, chosen.preferences.locale, str(send.context.get("locale") or ""), shop.locale)
     return _Visit(send=send, shop=shop, chosen=chosen, words=words, token=token)
 
 
-def _wanted(form: Mapping[str, Sequence[str]], chosen: Chosen) -> Wanted:
+def _wanted(form: Mapping[str, Sequence[str]], visit: _Visit) -> Wanted:
     """What the form says; a box that is not sent is not ticked. Unknown values say nothing."""
-    on = [channel for channel, is_on in chosen.channels.items() if is_on]
+    on = [channel for channel, is_on in visit.chosen.channels.items() if is_on]
     kept, about = set(form.get("channel", ())), set(form.get("about", ()))
     often, favourite, locale = _one(form, "often"), _one(form, "favourite"), _one(form, "language")
     names = {channel.value for channel in on}
@@ -107,7 +108,17 @@ def _wanted(form: Mapping[str, Sequence[str]], chosen: Chosen) -> Wanted:
         topics_off=[topic for topic in Topic if topic.value not in about],
         channel=Channel(favourite) if favourite in names & kept else None,
         locale=locale if locale in LANGUAGES else "",
+        clicks=_clicks(form, visit.chosen),
+        wording=PREFERENCE_WORDS[visit.words.language]["clicks"].format(shop=visit.shop.name),
     )
+
+
+def _clicks(form: Mapping[str, Sequence[str]], chosen: Chosen) -> bool | None:
+    """A box that stays as it was says nothing: not ticking what was never ticked is no refusal to be written down."""
+    if not chosen.asks_clicks or _one(form, "asked") != "clicks":
+        return None
+    is_yes = _one(form, "clicks") == "yes"
+    return is_yes if is_yes != (chosen.preferences.clicks is True) else None
 
 
 def _show(visit: _Visit, *, done: str = "") -> Answer:
@@ -117,6 +128,9 @@ def _show(visit: _Visit, *, done: str = "") -> Answer:
     body += '<input type="hidden" name="save" value="yes">\n'
     body += _group(say("this_cart"), [_box("decline", "yes", say("decline"), ticked=_declined(visit))])
     body += _group(say("how_often"), _often(visit)) + _group(say("about"), _topics(visit)) + _channels(visit)
+    if visit.chosen.asks_clicks:
+        box = _box("clicks", "yes", say("clicks"), ticked=visit.chosen.preferences.clicks is True)
+        body += _group(say("noted"), ['<input type="hidden" name="asked" value="clicks">', box])
     language = visit.words.language
     body += f'<p><label for="language">{say("language")}</label>\n<select id="language" name="language">'
     body += "".join(_option(code, html_text(name), code == language) for code, name in LANGUAGES.items())

@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 
 from rekindle.engine.clicks import CartLink, open_cart_link, record_use
+from rekindle.engine.tracking import clicking_of
 from rekindle.lib.money import to_major
 from rekindle.terms.send import SendEventKind
 from rekindle.web import runtime
 from rekindle.web.http import ANY_ORIGIN, NO_STORE, Answer, Request, json_answer
 from rekindle.web.ingest.answers import preflight
-from rekindle.web.public.door import guarded, is_person
+from rekindle.web.public.door import guarded, is_person, shop_of
 
 #: Cart keys that we made ourselves from a visitor's id; the shop knows nothing of them.
 _OWN_PREFIXES = ("visitor:", "browse:")
@@ -40,7 +41,8 @@ def _restore(request: Request, token: str) -> Answer | None:
         link = open_cart_link(connection, token, now=now)
         if link is None or link.cart is None or link.is_bought:
             return None
-        if is_person(request):
+        shop = shop_of(connection, link.send.shop_id)
+        if shop is not None and is_person(request) and clicking_of(connection, shop, link.send).is_noted:
             record_use(connection, link.send, SendEventKind.RESTORED, at=now, detail={"link": "restore"})
     return _json(200, _told(link))
 

@@ -203,7 +203,7 @@ def test_a_merge_takes_nothing_away_and_twice_is_once(before: dict[str, int], it
 
 def test_consent_is_told_when_given_and_when_taken_back_but_not_by_silence(visitor: Visitor) -> None:
     visitor.post("/cart/add", {"sku": "STV-STEEL"})
-    assert len(re.findall(r'type="checkbox"[^>]*>', visitor.get("/checkout"))) == 2
+    assert len(re.findall(r'type="checkbox"[^>]*>', visitor.get("/checkout"))) == 3
     assert not re.search(r'type="checkbox"[^>]* checked', visitor.get("/checkout"))
     visitor.post("/checkout", CONTACT | {"consent_email": "yes"})
     agreed = visitor.calls("/checkout/delivery")

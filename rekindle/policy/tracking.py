@@ -1,0 +1,18 @@
+"""May it be noticed who followed a link? Pure: the rules of the region, and what the shopper said."""
+
+from __future__ import annotations
+
+from rekindle.terms.policy_pack import Rules
+
+
+def may_note_clicks(rules: Rules | None, answer: bool | None) -> bool:
+    """``rules`` None: none are known, so only a yes counts. ``answer`` None: never asked, or never answered.
+
+    Where no consent is needed silence is enough; a plain no ends it there, too (2002/58/EC art. 5(3) asks for a yes).
+
+    >>> may_note_clicks(None, None), may_note_clicks(None, True)
+    (False, True)
+    """
+    if answer is not None:
+        return answer
+    return rules is not None and not rules.click_needs_consent
