@@ -232,7 +232,7 @@ describe("capture", () => {
   test("waits for a yes where the shop asked for it", async () => {
     const api = openPage("/checkout", { capture: "consent" });
     const input = field('<input type="email">');
-    api.consent?.({ email: false });
+    api.consent?.({ email: false, track_clicks: true });
     leave(input, "no@example.com");
     api.consent?.({ email: true });
     leave(input, "yes@example.com");

@@ -23,6 +23,7 @@ from rekindle.engine.opt_out import opt_out, opt_out_address
 from rekindle.engine.places import address_place
 from rekindle.engine.replies import Said, hear
 from rekindle.engine.report_rows import SETTLING, report_row
+from rekindle.engine.tracking import Decided
 from rekindle.engine.transactions import Work, until_free
 from rekindle.lib.addresses import AddressError, normalise_email, normalise_phone
 from rekindle.lib.ids import timed_id
@@ -33,7 +34,7 @@ from rekindle.store.buckets import address_bucket, base_bucket, buckets_of
 from rekindle.store.changed_hours import FRESH, note_hours_of_sends
 from rekindle.store.consents import Subject
 from rekindle.store.database import Connection
-from rekindle.store.feedback import SettledDoubt, Target
+from rekindle.store.feedback import ReportRow, SettledDoubt, Target
 from rekindle.store.hooks import StrangeRow, came_with_another_body, note_strange_reports
 from rekindle.store.outbox import SendEventRow
 from rekindle.store.settle import add_events
@@ -51,6 +52,8 @@ _ENDING = {
 #: The message will not arrive on this channel.
 _LOST = frozenset({FeedbackKind.BOUNCED, FeedbackKind.FAILED})
 _NUMBER = re.compile(r"\+?[0-9]{3,15}")
+#: What a provider notices of somebody who reads.
+_WATCHING = frozenset({SendEventKind.OPENED.value, SendEventKind.CLICKED.value})
 #: Known, and of no consequence for a send.
 _QUIET = frozenset({FeedbackKind.RESUBSCRIBED})
 
@@ -283,6 +286,7 @@ class _Case:
     def _record(self, bucket: int, placed: Sequence[tuple[Feedback, UUID]]) -> None:
         shop, own = self.source.shop, self.context.public_url
         rows = [report_row(one, send_id, self.source.name, own) for one, send_id in placed]
+        rows = self._without_watching(bucket, rows)
         settles = {send_id for one, send_id in placed if one.kind in SETTLING}
         with self.work.in_bucket(bucket):
             recorded = store.record_feedback(self.work.connection, bucket, shop.id, rows, settles)
@@ -300,6 +304,26 @@ class _Case:
         self.applied.new += recorded.new
         self.applied.settled += len(recorded.settled)
         self.applied.unmatched += len(rows) - recorded.known
+
+    def _without_watching(self, bucket: int, rows: Sequence[ReportRow]) -> list[ReportRow]:
+        """Clicks and opens that may not be noted of this shopper only say that the message is there."""
+        told = [row for row in rows if row.kind in _WATCHING]
+        if not told:
+            return list(rows)
+        shop, decided = self.source.shop, Decided()
+        watched = store.watched_sends(self.work.connection, bucket, shop.id, {row.send_id for row in told})
+        kept = []
+        for row in rows:
+            whose = watched.get(row.send_id)
+            if row.kind not in _WATCHING or whose is None:
+                kept.append(row)
+            elif row.kind == SendEventKind.CLICKED:
+                is_noted = decided.may_note(shop, whose.channel, whose.country, whose.region, whose.clicks)
+                kept.append(row if is_noted else _unseen(row))
+            else:
+                is_noted = decided.may_note_open(shop, whose.channel, whose.country, whose.region)
+                kept.append(row if is_noted else _unseen(row))
+        return kept
 
     def _keep_strange(self, strange: Sequence[Feedback]) -> None:
         if not strange or self.source.account_id is None:
@@ -353,3 +377,7 @@ def _handed_over(shop_id: int, doubt: SettledDoubt, by: str) -> SendEventRow:
         at=doubt.at,
         detail={"found_by": f"report of {by}", "account": doubt.account},
     )
+
+
+def _unseen(row: ReportRow) -> ReportRow:
+    return ReportRow(id=row.id, send_id=row.send_id, kind="", at=row.at)

@@ -18,7 +18,7 @@ from rekindle.engine.law import laws
 from rekindle.engine.places import Place
 from rekindle.engine.transactions import Work
 from rekindle.lib.ids import natural_id
-from rekindle.policy.tracking import may_note_clicks
+from rekindle.policy.tracking import may_note_clicks, may_note_opens
 from rekindle.store import preferences as store
 from rekindle.store.buckets import address_bucket
 from rekindle.store.consents import owner_of_contact
@@ -62,10 +62,17 @@ class Decided:
         """May a followed link of a message on ``channel`` be noted with who followed it?"""
         if answer is not None:
             return may_note_clicks(None, answer)
+        return may_note_clicks(self._rules(shop, channel, country, state), None)
+
+    def may_note_open(self, shop: ShopSettings, channel: str, country: str, state: str) -> bool:
+        """May an opened message be noted, when somebody else's pixel told of it?"""
+        return may_note_opens(self._rules(shop, channel, country, state))
+
+    def _rules(self, shop: ShopSettings, channel: str, country: str, state: str) -> Rules | None:
         key = (shop.id, channel, country, state)
         if key not in self._needed:
             self._needed[key] = _rules(shop, channel, country, state, None)
-        return may_note_clicks(self._needed[key], None)
+        return self._needed[key]
 
 
 def clicking_of(connection: Connection, shop: ShopSettings, send: SendBehindLink) -> Clicking:

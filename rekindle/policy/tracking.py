@@ -1,4 +1,4 @@
-"""May it be noticed who followed a link? Pure: the rules of the region, and what the shopper said."""
+"""May it be noticed who followed a link, or opened a letter? Pure: the region's rules, and what the shopper said."""
 
 from __future__ import annotations
 
@@ -16,3 +16,12 @@ def may_note_clicks(rules: Rules | None, answer: bool | None) -> bool:
     if answer is not None:
         return answer
     return rules is not None and not rules.click_needs_consent
+
+
+def may_note_opens(rules: Rules | None) -> bool:
+    """An open that a provider's own pixel reports. Nobody is ever asked about opens, so nobody has agreed to it.
+
+    >>> may_note_opens(None)
+    False
+    """
+    return rules is not None and not rules.open_needs_consent

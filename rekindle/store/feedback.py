@@ -54,6 +54,21 @@ class RecordedReports(NamedTuple):
     settled: list[SettledDoubt]
 
 
+class WatchedSend(NamedTuple):
+    """Where the shopper of a send is, and whether they agreed that their clicks are noted (None: no answer)."""
+
+    channel: str
+    country: str
+    region: str
+    clicks: bool | None
+
+
+def watched_sends(connection: Connection, bucket: int, shop_id: int, ids: Iterable[UUID]) -> dict[UUID, WatchedSend]:
+    """By send; those of another shop are missing. Somebody who is gone or erased is nowhere, and gave no answer."""
+    values = {"bucket": bucket, "shop_id": shop_id, "ids": sorted(ids)}
+    return {row[0]: WatchedSend(*row[1:]) for row in connection.execute(sql("watched_sends"), values)}
+
+
 def targets_of_feedback(
     connection: Connection, bucket: int, shop_id: int, asked: Iterable[tuple[int, str, UUID]]
 ) -> list[Target]:

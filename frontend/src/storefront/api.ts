@@ -169,7 +169,7 @@ export function createApi(scriptHost: string) {
       for (const [channel, granted] of Object.entries(facts(channels))) {
         if (typeof granted !== "boolean") continue;
         const wording = typeof details.wording === "object" ? details.wording[channel] : details.wording;
-        agreed ||= granted;
+        agreed ||= granted && channel !== "track_clicks"; // that clicks are noted is no leave to be written to
         consent[channel] = {
           granted,
           wording: wording ?? "",

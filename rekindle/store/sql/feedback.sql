@@ -51,6 +51,17 @@ SELECT (SELECT count(*) FROM known) AS known_count, (SELECT count(*) FROM added)
   (SELECT jsonb_agg(jsonb_build_object('id', id, 'shopper_id', shopper_id, 'account', account_id, 'at', uncertain_at))
    FROM settled) AS settled;
 
+-- name: watched_sends
+-- May it be noted who clicked or opened? What decides that, for the sends of some reports.
+-- in:    :bucket int, :shop_id bigint, :ids uuid[]
+-- out:   id, channel, country, region, clicks bool      0..n rows; sends of others are missing
+-- locks: none      index: sends_pkey, shoppers_pkey
+SELECT s.id, s.channel, coalesce(p.country, '') AS country, coalesce(p.region, '') AS region,
+  (p.preferences->>'clicks')::boolean AS clicks
+FROM sends s
+LEFT JOIN shoppers p ON p.bucket = %(bucket)s AND p.id = s.shopper_id AND p.erased_at IS NULL
+WHERE s.bucket = %(bucket)s AND s.shop_id = %(shop_id)s AND s.id = ANY(%(ids)s::uuid[]);
+
 -- name: find_sends
 -- Where sends lie that are named without their bucket: returned letters carry the Message-ID only.
 -- in:    :buckets int[], :shop_id bigint, :ids uuid[]

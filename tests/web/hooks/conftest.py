@@ -23,8 +23,8 @@ def world(
 ) -> World:
     use(monkeypatch, connection, context)
     forget_hooks(monkeypatch)
-    shop = make_shop(connection, spread=spread)
-    shopper = put_shopper(connection, context, shop)
+    shop = make_shop(connection, spread=spread, country="US")  # where it may be noted who opens and clicks
+    shopper = put_shopper(connection, context, shop, country="US", region="CA")
     put_phone(connection, context, shop, shopper)
     cart = put_cart(connection, context, shop, shopper)
     sent = {

@@ -50,8 +50,11 @@ def channel_of(kind: str) -> str:
 def test_what_a_provider_says_about_a_send_becomes_its_events(world: World, kind: str) -> None:
     account, channel = world.account(kind), channel_of(kind)
     expected = []
+    opened = (
+        "opened" if channel == "email" else None
+    )  # no pack lets it be noted without consent who read a text message
     for what, event in (
-        ("queued", None), ("delivered", "delivered"), ("deferred", "deferred"), ("opened", "opened"), ("failed", "dropped"),
+        ("queued", None), ("delivered", "delivered"), ("deferred", "deferred"), ("opened", opened), ("failed", "dropped"),
     ):  # fmt: skip
         if says(kind, what):
             sealed = report(account, [world.told(account, what)], world.now, nonce=what)
@@ -432,3 +435,25 @@ def test_a_click_on_our_own_link_is_counted_by_the_link_itself(world: World) -> 
     theirs = replace(world.told(account, "clicked"), url="https://fernweh.example/about")
     ask(account.path, report(account, [ours, theirs], world.now))
     assert world.events() == ["clicked"]
+
+
+@pytest.mark.parametrize(
+    ("country", "preferences", "noted"),
+    [
+        ("AT", None, []),
+        ("AT", '{"clicks": false}', []),
+        ("AT", '{"clicks": true}', ["clicked"]),  # nobody can agree to opens
+        ("US", '{"clicks": false}', ["opened"]),
+        ("US", None, ["clicked", "opened"]),
+    ],
+)
+def test_who_opened_or_clicked_is_noted_only_where_it_may_be(
+    world: World, country: str, preferences: str | None, noted: list[str]
+) -> None:
+    world.connection.execute("UPDATE shoppers SET country = %s, preferences = %s::jsonb", [country, preferences])
+    put_waiting(world, state="uncertain")
+    account = world.account("sendgrid")
+    told = [replace(world.told(account, "clicked"), url="https://fernweh.example/about"), world.told(account, "opened")]
+    assert ask(account.path, report(account, told, world.now)).status == 200
+    assert [kind for kind in world.events() if kind in {"clicked", "opened"}] == noted
+    assert rows(world.connection, "SELECT id FROM outbox") == [], "whoever opens it has it: the doubt ends all the same"
