@@ -43,12 +43,12 @@ test: setup-dev ## set up and run every test ring, the browser's included
 prove: setup-dev ## the numbers behind the promises: crashes, restarts, purchase and opt-out races, hostile bodies, guesses
 	@REKINDLE_STOP_RACES=$${REKINDLE_STOP_RACES:-1000} REKINDLE_HOOK_COPIES=$${REKINDLE_HOOK_COPIES:-1000} \
 		REKINDLE_RESTART_SENDS=$${REKINDLE_RESTART_SENDS:-1500} REKINDLE_TWO_WORKERS_PEOPLE=120 REKINDLE_TAMPERINGS=$${REKINDLE_TAMPERINGS:-300} \
-		REKINDLE_GUESSES=$${REKINDLE_GUESSES:-500000} \
+		REKINDLE_GUESSES=$${REKINDLE_GUESSES:-500000} REKINDLE_FAKE_CARTS=$${REKINDLE_FAKE_CARTS:-100000} \
 		$(DEVELOPMENT) $(BIN)/pytest -q -p no:randomly \
 		tests/race/test_kill.py tests/race/test_stop_races.py tests/race/test_every_stop.py tests/race/test_hook_races.py \
 		tests/race/test_database_restart.py tests/race/test_two_workers.py tests/web/test_ingest_live.py tests/engine/test_consent_anchors.py \
-		tests/web/test_guessing.py \
-		-k "killed or acknowledged or copies or away or two_workers or hostile or odd or tampering or guess or signs_nobody"
+		tests/web/test_guessing.py tests/engine/test_victim.py \
+		-k "killed or acknowledged or copies or away or two_workers or hostile or odd or tampering or guess or signs_nobody or heap"
 
 test-fast: setup-dev ## every ring but race (crashes) and browser
 	@$(PYTEST) -m "not race and not browser" $(ARGS)

@@ -64,7 +64,8 @@ def _in_region(
     if Basis.IMPLIED_INQUIRY in one.basis and _within(past.last_inquiry_at, one.implied.inquiry_days, now):
         return Basis.IMPLIED_INQUIRY
     if Basis.OPT_OUT in one.basis:
-        return Basis.OPT_OUT
+        # anybody can type in anybody's address; whoever wants addresses confirmed wants this one confirmed, too
+        return Reason.DOUBLE_OPT_IN_MISSING if rules.double_opt_in else Basis.OPT_OUT
     if Basis.IMPLIED_CUSTOMER in one.basis and _within(past.last_order_at, one.implied.purchase_days, now):
         return Basis.IMPLIED_CUSTOMER
     return Reason.NO_BASIS

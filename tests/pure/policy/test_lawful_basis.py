@@ -47,6 +47,15 @@ def outcome(entries: Iterable[str], channel: Channel, consent: ConsentState | No
     return values.pop() if len(values) == 1 else values
 
 
+def test_who_wants_addresses_confirmed_writes_to_none_that_was_only_typed_in() -> None:
+    """S-05: where no consent is needed, too; a customer's basis is another one."""
+    asking = {name: replace(rules_of(PACK, [name], Channel.EMAIL), double_opt_in=True) for name in ("US", "CA")}
+    assert lawful_basis(asking["US"], None, NOTHING, NOW) == Refused(Reason.DOUBLE_OPT_IN_MISSING, "US")
+    assert lawful_basis(asking["US"], EXPRESS, NOTHING, NOW) == Refused(Reason.DOUBLE_OPT_IN_MISSING, "US")
+    assert lawful_basis(asking["US"], CONFIRMED, NOTHING, NOW) == {"US": Basis.EXPRESS}
+    assert lawful_basis(asking["CA"], None, BOUGHT, NOW) == {"CA": Basis.IMPLIED_PURCHASE}
+
+
 E, S, P = Channel.EMAIL, Channel.SMS, Channel.PUSH
 CASES = [
     (["US"], E, None, NOTHING, Basis.OPT_OUT),
