@@ -53,7 +53,7 @@ CHECKS: Mapping[str, str] = {
     "held-out": "Nothing went to a shopper of the holdout.",
     "decided": "A stored decision allowed each message before it went.",
     "basis": "That decision names the pack, its regions and a legal basis in each of them.",
-    "lint": "No message went whose content had failed its check.",
+    "lint": "No message went whose content had not passed its check.",
     "hours": "Nothing was allowed outside its hours, in any time zone the shopper may be in.",
     "caps": "Nothing went beyond the caps per cart, 24 hours and 7 days.",
     "gap": "Nothing went too soon after a message on another channel.",

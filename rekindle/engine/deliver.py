@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from rekindle.engine.assign import assign, planned
 from rekindle.engine.batch import PACE, Batch, Going, Message, Pace, Tally
 from rekindle.engine.books import Books
@@ -212,8 +214,9 @@ class Deliverer:
         composed = self.composers.compose(one.candidate, self.routes.account(one.account_id), said_at or now)
         if isinstance(composed, Verdict):
             one.verdict = composed
-        else:
+        else:  # rendered and checked: only then is there something that may be handed over
             one.letter = composed
+            one.verdict = replace(one.verdict, evidence={**one.verdict.evidence, "lint": "passed"})
 
     async def _store(self, link: AsyncConnection, batch: Batch, judged: Sequence[_Judged]) -> None:
         """Verdicts, and what follows from those that are not yes, in one transaction."""

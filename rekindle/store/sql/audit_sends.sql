@@ -27,7 +27,7 @@ judged AS (
     a.send_id IS NOT NULL AND NOT coalesce(a.evidence->>'pack' <> '' AND a.evidence->'basis' ?& ARRAY(
       SELECT jsonb_array_elements_text(a.evidence->'regions')) AND jsonb_array_length(a.evidence->'regions') > 0, false)
       AS baseless,
-    a.evidence ? 'lint' AND a.evidence->>'lint' <> 'passed' AS unlinted,
+    a.send_id IS NOT NULL AND a.evidence->>'lint' IS DISTINCT FROM 'passed' AS unlinted,
     s.kind = 'reminder' AND e.arm IS DISTINCT FROM 'treated' AS held_out,
     coalesce(p.erased_at < coalesce(w.started_at, a.at, w.at) - %(slack)s::interval, false) AS erased,
     EXISTS (
