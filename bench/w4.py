@@ -82,7 +82,7 @@ def make_world(plan: Plan, count: int) -> World:
     dsn = plan.bench.fresh()
     now = SYSTEM_CLOCK.now()
     with connect(dsn) as link:
-        shop = make_shop(link, now=now)
+        shop = make_shop(link, now=now, country="US")  # where it is noted who opens and clicks
         account = put_account(link, context(), shop, "sendgrid")
         bucket = base_bucket(shop)
         sends = [fresh_timed_id(now - timedelta(hours=1)) for _ in range(count)]
@@ -111,7 +111,16 @@ def make_world(plan: Plan, count: int) -> World:
                 for cart in carts
             ],
         )
-        link.execute("ANALYZE sends, carts")
+        _copy(
+            link,
+            "COPY shoppers (bucket, id, shop_id, first_name, last_name, locale, country, region, timezones, gpc,"
+            " first_seen_at, seen_at, order_count, spent_cents, traits, seq) FROM STDIN",
+            [
+                f"{bucket}\t{person}\t{shop.id}\tAda\t\ten\tUS\tCA\t[]\tf\t{at}\t{at}\t0\t0\t{{}}\t0"
+                for person in people
+            ],
+        )
+        link.execute("ANALYZE sends, carts, shoppers")
     return World(dsn, shop, bucket, account, sends)
 
 

@@ -56,8 +56,8 @@ class Scene:
 def scene(fresh_dsn: str, context: Context, spread: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     forget_hooks(monkeypatch)
     with connect(fresh_dsn) as link:
-        shop = make_shop(link, spread=spread)
-        shopper = put_shopper(link, context, shop)
+        shop = make_shop(link, spread=spread, country="US")  # where it may be noted who opens
+        shopper = put_shopper(link, context, shop, country="US")
         put_phone(link, context, shop, shopper)
         cart = put_cart(link, context, shop, shopper)
         at = context.clock.now() - timedelta(hours=1)
