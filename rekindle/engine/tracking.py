@@ -32,6 +32,7 @@ from rekindle.terms.send import Channel
 from rekindle.terms.shop import ShopSettings
 
 _log = logging.getLogger(__name__)
+_MAX_KNOWN = 10_000
 
 
 class Answer(NamedTuple):
@@ -54,9 +55,10 @@ class Clicking(NamedTuple):
 
 @dataclass(slots=True)
 class Decided:
-    """Decisions for many links at once: the rules of each region are asked for once."""
+    """Decisions for many links: the rules of each region are asked for once, and again when a shop's settings were read
+    anew. For one thread."""
 
-    _needed: dict[tuple[int, str, str, str], Rules | None] = field(default_factory=dict)
+    _known: dict[tuple[int, str, str, str], tuple[ShopSettings, Rules | None]] = field(default_factory=dict)
 
     def may_note(self, shop: ShopSettings, channel: str, country: str, state: str, answer: bool | None) -> bool:
         """May a followed link of a message on ``channel`` be noted with who followed it?"""
@@ -70,9 +72,12 @@ class Decided:
 
     def _rules(self, shop: ShopSettings, channel: str, country: str, state: str) -> Rules | None:
         key = (shop.id, channel, country, state)
-        if key not in self._needed:
-            self._needed[key] = _rules(shop, channel, country, state, None)
-        return self._needed[key]
+        known = self._known.get(key)
+        if known is None or known[0] is not shop:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            known = self._known[key] = (shop, _rules(shop, channel, country, state, None))
+        return known[1]
 
 
 def clicking_of(connection: Connection, shop: ShopSettings, send: SendBehindLink) -> Clicking:

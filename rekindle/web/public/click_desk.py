@@ -55,6 +55,7 @@ class ClickDesk:
         self._crowd = Crowd(lock)
         self._waiting: list[_Job] = []
         self._started = False
+        self._decided = Decided()
 
     def take(self, request: Request) -> Awaitable[Answer] | None:
         """The answer to come to a look at a well-formed link; None for everything else, which may not wait here."""
@@ -120,7 +121,6 @@ class ClickDesk:
         now = self._clock.now()
         links = open_cart_links(connection, bucket, [job.asked for job in jobs], now=now)
         clicks: list[tuple[LinkedSend, str, bytes]] = []
-        decided = Decided()
         answers = []
         for job, link in zip(jobs, links, strict=True):
             request, wanted, _, _ = job
@@ -130,7 +130,7 @@ class ClickDesk:
                 answers.append(page.gone(language_of(request)))
                 counts[wanted.link, "unknown"] += 1
                 continue
-            if answer.status == 302 and is_person(request) and _may_note(connection, decided, link.send):
+            if answer.status == 302 and is_person(request) and _may_note(connection, self._decided, link.send):
                 detail = detail_of(request, wanted)
                 clicks.append((link.send, wanted.name, _coded(*detail.items())))
             answers.append(answer)
