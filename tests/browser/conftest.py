@@ -92,5 +92,6 @@ def stand_still(page: Page) -> None:
 
 
 def fits(page: Page) -> bool:
-    """No part of the page sticks out to the right."""
+    """No part of the page sticks out to the right, once its styles are there."""
+    page.wait_for_load_state()
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
