@@ -25,8 +25,8 @@ def policy_pack(made: str) -> str:
         "All regions that anything known of a shopper makes plausible apply together, the strictest rule of each kind. "
         "EU stands for its members and the EEA without an entry of their own, ZZ for a region that is unknown.",
         "",
-        "Basis, double opt-in, caps, ages and hours decide sends. Consent to record opens is written down and not yet "
-        "enforced.",
+        "Basis, double opt-in, caps, ages, hours and the sender's identity decide sends. Consent to record opens "
+        "decides what of a provider's reports is kept; Rekindle itself puts no pixel into a letter.",
     ]
     for channel in Channel:
         lines += ["", f"## {channel.value}", "", "| region | basis, any of | asks for | per cart | hours | source |"]

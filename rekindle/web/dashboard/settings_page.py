@@ -27,7 +27,11 @@ class RoleChoice:
 
 ROLES = (
     RoleChoice(value=Role.OWNER, label="Owner", note="everything, also settings and people"),
-    RoleChoice(value=Role.MARKETER, label="Marketer", note="pauses sending, switches flows, decides uncertain sends"),
+    RoleChoice(
+        value=Role.MARKETER,
+        label="Marketer",
+        note="pauses sending, switches flows, decides uncertain sends, tightens rules",
+    ),
     RoleChoice(value=Role.VIEWER, label="Viewer", note="reads; addresses stay masked"),
 )
 
